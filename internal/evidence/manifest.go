@@ -1,0 +1,150 @@
+// Package evidence is the folder that a run leaves behind: its layout, its
+// manifest, how it is published in one step, and how anybody can prove
+// afterwards, from the files alone, that no record was lost and nothing was
+// changed.
+package evidence
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"kalla"
+)
+
+// FormatVersion is the version of the folder layout and of the manifest.
+const FormatVersion = 1
+
+// The files of an evidence folder. A run at level keys writes the same
+// Parquet files with fewer columns.
+const (
+	ManifestFile       = "manifest.json"
+	SummaryFile        = "summary.json"
+	MatchedFile        = "matched.parquet"         // one row per matched pair
+	UnmatchedLeftFile  = "unmatched_left.parquet"  // one row per record, with its reason
+	UnmatchedRightFile = "unmatched_right.parquet" // one row per record, with its reason
+	BreaksFile         = "breaks.parquet"          // one row per compared field that differs
+	CandidatesFile     = "candidates.parquet"      // rivals of ambiguous records
+)
+
+// Tables are the Parquet files of an evidence folder in the order in which
+// they are shown.
+func Tables() []string {
+	return []string{MatchedFile, UnmatchedLeftFile, UnmatchedRightFile, BreaksFile, CandidatesFile}
+}
+
+// UnmatchedFile is the file of the unmatched records of a side.
+func UnmatchedFile(s kalla.Side) string {
+	if s == kalla.Left {
+		return UnmatchedLeftFile
+	}
+	return UnmatchedRightFile
+}
+
+// Level says how much of the records a run keeps.
+type Level string
+
+// The levels.
+const (
+	Full Level = "full" // every column
+	Keys Level = "keys" // primary keys, reasons and differences; sums cannot be recomputed from the files
+	None Level = "none" // no folder; the summary only
+)
+
+// Manifest describes an evidence folder. It is written last: a folder without
+// a manifest is not evidence.
+type Manifest struct {
+	Format     int               `json:"format"`
+	RunID      string            `json:"run_id"`
+	Kalla      string            `json:"kalla"` // version of the program
+	Level      Level             `json:"evidence"`
+	Started    time.Time         `json:"started"`
+	Ended      time.Time         `json:"ended"`
+	Engine     kalla.EngineInfo  `json:"engine"`
+	Recipe     json.RawMessage   `json:"recipe"` // as run: parameters bound, credentials removed
+	Parameters map[string]string `json:"parameters,omitempty"`
+	Left       Source            `json:"left"`
+	Right      Source            `json:"right"`
+	Extras     []Source          `json:"extras,omitempty"`
+	Summary    kalla.Summary     `json:"summary"`
+	Files      map[string]File   `json:"files"` // every file of the folder but the manifest
+}
+
+// Source describes one source as it was read.
+type Source struct {
+	Alias       string       `json:"alias"`
+	Location    string       `json:"location"` // without credentials
+	Fingerprint string       `json:"fingerprint"`
+	Consistency string       `json:"consistency"` // "snapshot" where all rows are of one point in time
+	PrimaryKey  []string     `json:"primary_key,omitempty"`
+	Schema      kalla.Schema `json:"schema"`
+	Rows        int64        `json:"rows"` // that pass the filters
+}
+
+// File describes one file of the folder. Rows and Schema are of Parquet files;
+// Bytes and SHA256 are filled in when the folder is published.
+type File struct {
+	SHA256 string       `json:"sha256"` // lower-case hexadecimal
+	Bytes  int64        `json:"bytes"`
+	Rows   int64        `json:"rows"`
+	Schema kalla.Schema `json:"schema,omitempty"`
+}
+
+// Side returns the source and the counts of a side.
+func (m *Manifest) Side(s kalla.Side) (Source, kalla.SideSummary) {
+	if s == kalla.Left {
+		return m.Left, m.Summary.Left
+	}
+	return m.Right, m.Summary.Right
+}
+
+// Load reads the manifest of an evidence folder. A folder without one, or
+// with one that cannot be read, gives an error of CodeEvidence.
+func Load(dir string) (*Manifest, error) {
+	path := filepath.Join(dir, ManifestFile)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, loadError(dir, err)
+	}
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.UseNumber()
+	m := new(Manifest)
+	if err := dec.Decode(m); err != nil {
+		return nil, &kalla.Error{
+			Code: kalla.CodeEvidence, Op: "reading evidence", Where: path,
+			Why: "the manifest is not valid JSON: " + err.Error(), Err: err,
+			Hint: "it was changed after the run; take the folder from a backup or run the recipe again",
+		}
+	}
+	if m.Format != FormatVersion {
+		return nil, &kalla.Error{
+			Code: kalla.CodeEvidence, Op: "reading evidence", Where: path,
+			Why:  fmt.Sprintf("the manifest is of format %d, this program reads format %d", m.Format, FormatVersion),
+			Hint: "use the version of kalla that wrote it, or a newer one",
+		}
+	}
+	return m, nil
+}
+
+// loadError says why a folder has no readable manifest.
+func loadError(dir string, err error) error {
+	e := &kalla.Error{Code: kalla.CodeEvidence, Op: "reading evidence", Where: dir, Err: err}
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		e.Why = pe.Err.Error()
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		e.Hint = "name the folder that a run printed under “evidence”"
+		if info, statErr := os.Stat(dir); statErr != nil || !info.IsDir() {
+			e.Why = "there is no such folder"
+		} else {
+			e.Why = "the folder holds no " + ManifestFile + ", so it is not the evidence of a finished run"
+		}
+	}
+	return e
+}

@@ -1,0 +1,371 @@
+package evidence
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"kalla"
+)
+
+// A run writes into a hidden folder beside the final one, on the same file
+// system, so that publishing is one rename. A lock file beside the hidden
+// folder is held for as long as the process lives; a folder whose lock is free
+// was left by a run that was killed.
+const (
+	tempSuffix = ".kalla-tmp"
+	lockSuffix = ".lock"
+)
+
+// lonelyLock is the age at which a lock file without a folder is litter: a run
+// takes its lock an instant before it makes its folder.
+const lonelyLock = time.Minute
+
+// Writer is evidence in the making. It is used by one goroutine.
+type Writer struct {
+	final string // where the folder will be
+	temp  string // where it is now
+	lock  *os.File
+}
+
+// Begin prepares the evidence of a run: out is the folder that will exist once
+// Publish returns, and must not exist before (an empty one may). Litter of
+// killed runs beside it is removed. The caller ends with Publish or Abort.
+func Begin(out, runID string) (*Writer, error) {
+	final, err := filepath.Abs(out)
+	if err != nil {
+		return nil, writeError("preparing evidence", out, err)
+	}
+	if err := checkFree(final, out); err != nil {
+		return nil, err
+	}
+	parent := filepath.Dir(final)
+	if err := os.MkdirAll(parent, 0o750); err != nil {
+		return nil, writeError("preparing evidence", parent, err)
+	}
+	removeStale(parent)
+
+	temp := filepath.Join(parent, "."+filepath.Base(final)+"."+fileSafe(runID)+tempSuffix)
+	lock, err := acquire(temp + lockSuffix)
+	if err != nil {
+		return nil, writeError("preparing evidence", parent, err)
+	}
+	if err := os.Mkdir(temp, 0o750); err != nil {
+		removeLocked(lock)
+		return nil, writeError("preparing evidence", parent, err)
+	}
+	return &Writer{final: final, temp: temp, lock: lock}, nil
+}
+
+// checkFree refuses a place that already holds something.
+func checkFree(final, shown string) error {
+	entries, err := os.ReadDir(final)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err == nil && len(entries) == 0:
+		return nil
+	case err == nil:
+		return &kalla.Error{
+			Code: kalla.CodeUsage, Op: "preparing evidence", Where: shown,
+			Why:  "the folder exists and is not empty; evidence is never overwritten",
+			Hint: "choose another folder with --out, or move this one away",
+		}
+	}
+	if info, statErr := os.Stat(final); statErr == nil && !info.IsDir() {
+		return &kalla.Error{
+			Code: kalla.CodeUsage, Op: "preparing evidence", Where: shown,
+			Why:  "a file of that name exists; evidence is a folder",
+			Hint: "choose another folder with --out",
+		}
+	}
+	return writeError("preparing evidence", shown, err)
+}
+
+// removeStale removes what killed runs left in a folder. It is best effort:
+// litter is never taken for evidence, it only takes space.
+func removeStale(parent string) {
+	entries, err := os.ReadDir(parent)
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		name := e.Name()
+		path := filepath.Join(parent, name)
+		switch {
+		case !strings.HasPrefix(name, "."):
+		case strings.HasSuffix(name, tempSuffix) && e.IsDir():
+			lock, err := acquire(path + lockSuffix)
+			if err != nil {
+				continue // its run is alive
+			}
+			_ = os.RemoveAll(path)
+			removeLocked(lock)
+		case strings.HasSuffix(name, tempSuffix+lockSuffix):
+			info, err := e.Info()
+			if err != nil || time.Since(info.ModTime()) < lonelyLock {
+				continue
+			}
+			if _, err := os.Stat(strings.TrimSuffix(path, lockSuffix)); !errors.Is(err, fs.ErrNotExist) {
+				continue
+			}
+			if lock, err := acquire(path); err == nil {
+				removeLocked(lock)
+			}
+		}
+	}
+}
+
+// fileSafe makes a run id usable as part of a file name.
+func fileSafe(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '-', r == '_':
+			return r
+		}
+		return '_'
+	}, s)
+}
+
+// acquire creates the lock file and takes its lock without waiting.
+func acquire(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := tryLock(f); err != nil {
+		_ = f.Close()
+		return nil, fmt.Errorf("another process holds %s: %w", filepath.Base(path), err)
+	}
+	// Another run may have removed the file as litter between the two calls;
+	// a lock on a file without a name protects nothing.
+	held, err := f.Stat()
+	if err == nil {
+		var named os.FileInfo
+		if named, err = os.Stat(path); err == nil && !os.SameFile(held, named) {
+			err = fmt.Errorf("%s was replaced", filepath.Base(path))
+		}
+	}
+	if err != nil {
+		_ = f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// Dir is the private folder that the engine writes into.
+func (w *Writer) Dir() string { return w.temp }
+
+// Final is the absolute path that the folder has once it is published.
+func (w *Writer) Final() string { return w.final }
+
+// Path is where the engine is to write the file of that name.
+func (w *Writer) Path(name string) string { return filepath.Join(w.temp, name) }
+
+// Publish completes the folder and moves it to its final place in one step:
+// it writes summary.json, hashes every file, writes manifest.json last, makes
+// all of it durable, and renames. m.Files must hold the rows and schema of
+// every Parquet file; m.Format, sizes and hashes are filled in. On an error
+// nothing is published and the caller still calls Abort.
+func (w *Writer) Publish(ctx context.Context, m Manifest) error {
+	const op = "publishing evidence"
+	if w.lock == nil {
+		return &kalla.Error{Code: kalla.CodeInternal, Op: op, Where: w.final, Why: "already published or aborted"}
+	}
+	m.Format = FormatVersion
+	if err := writeJSON(w.Path(SummaryFile), m.Summary); err != nil {
+		return writeError(op, SummaryFile, err)
+	}
+	// Where the folder lies is not part of what it says: it may be moved.
+	m.Summary.Evidence = ""
+	files, err := w.describeFiles(ctx, m.Files)
+	if err != nil {
+		return err
+	}
+	m.Files = files
+	if err := writeJSON(w.Path(ManifestFile), m); err != nil {
+		return writeError(op, ManifestFile, err)
+	}
+	if err := syncPath(w.Path(ManifestFile)); err != nil {
+		return writeError(op, ManifestFile, err)
+	}
+	if err := syncPath(w.temp); err != nil {
+		return writeError(op, w.final, err)
+	}
+	// An empty folder in the way is removed; one that has been filled since
+	// Begin makes Remove fail, and then Rename.
+	_ = os.Remove(w.final)
+	if err := os.Rename(w.temp, w.final); err != nil {
+		if free := checkFree(w.final, w.final); free != nil {
+			return free
+		}
+		return writeError(op, w.final, err)
+	}
+	removeLocked(w.lock)
+	w.lock = nil
+	if err := syncPath(filepath.Dir(w.final)); err != nil {
+		return writeError(op, w.final, err)
+	}
+	return nil
+}
+
+// Abort removes everything that was written. After Publish it does nothing, so
+// it can be deferred.
+func (w *Writer) Abort() {
+	if w.lock == nil {
+		return
+	}
+	_ = os.RemoveAll(w.temp)
+	removeLocked(w.lock)
+	w.lock = nil
+}
+
+// describeFiles hashes all files of the folder, makes them durable, and joins
+// that with what the caller knows about them.
+func (w *Writer) describeFiles(ctx context.Context, known map[string]File) (map[string]File, error) {
+	const op = "publishing evidence"
+	entries, err := os.ReadDir(w.temp)
+	if err != nil {
+		return nil, writeError(op, w.final, err)
+	}
+	var names []string
+	for _, e := range entries {
+		if !e.Type().IsRegular() {
+			return nil, &kalla.Error{Code: kalla.CodeInternal, Op: op, Where: e.Name(), Why: "the engine left something that is not a file"}
+		}
+		if _, ok := known[e.Name()]; !ok && e.Name() != SummaryFile {
+			return nil, &kalla.Error{Code: kalla.CodeInternal, Op: op, Where: e.Name(), Why: "the engine wrote a file that the manifest does not name"}
+		}
+		names = append(names, e.Name())
+	}
+	for name := range known {
+		if _, err := os.Stat(w.Path(name)); err != nil {
+			return nil, writeError(op, name, err)
+		}
+	}
+	described, err := hashAll(ctx, w.temp, names, true)
+	if err != nil {
+		return nil, err
+	}
+	for name, f := range described {
+		f.Rows, f.Schema = known[name].Rows, known[name].Schema
+		described[name] = f
+	}
+	return described, nil
+}
+
+// hashAll returns the size and SHA-256 of the named files of dir, two at a
+// time, the largest first so that both workers end together. With durable it
+// also flushes them to the disk.
+func hashAll(ctx context.Context, dir string, names []string, durable bool) (map[string]File, error) {
+	sizes := make(map[string]int64, len(names))
+	for _, n := range names {
+		if info, err := os.Stat(filepath.Join(dir, n)); err == nil {
+			sizes[n] = info.Size()
+		}
+	}
+	order := append([]string(nil), names...)
+	sort.SliceStable(order, func(i, j int) bool { return sizes[order[i]] > sizes[order[j]] })
+
+	results := make([]File, len(order))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(2)
+	for i, name := range order {
+		g.Go(func() error {
+			f, err := hashFile(ctx, filepath.Join(dir, name), durable)
+			if err != nil {
+				return writeError("hashing evidence", name, err)
+			}
+			results[i] = f
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	out := make(map[string]File, len(order))
+	for i, name := range order {
+		out[name] = results[i]
+	}
+	return out, nil
+}
+
+// hashFile returns the size and SHA-256 of one file.
+func hashFile(ctx context.Context, path string, durable bool) (File, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return File{}, err
+	}
+	defer f.Close() //nolint:errcheck // only read
+	h := sha256.New()
+	n, err := io.CopyBuffer(h, contextReader{ctx, f}, make([]byte, 1<<20))
+	if err != nil {
+		return File{}, err
+	}
+	if durable {
+		if err := syncPath(path); err != nil {
+			return File{}, err
+		}
+	}
+	return File{SHA256: hex.EncodeToString(h.Sum(nil)), Bytes: n}, nil
+}
+
+// contextReader ends reading when the context does.
+type contextReader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (c contextReader) Read(p []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.r.Read(p)
+}
+
+// writeJSON writes v as indented JSON with a final newline.
+func writeJSON(path string, v any) error {
+	data, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, append(data, '\n'), 0o640)
+}
+
+// writeError is an error about the evidence folder; an ended context keeps its class.
+func writeError(op, where string, err error) error {
+	var known *kalla.Error
+	if errors.As(err, &known) {
+		return err
+	}
+	code, why, hint := kalla.CodeEvidence, "", ""
+	var pe *fs.PathError
+	var le *os.LinkError
+	switch {
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		code = kalla.CodeCanceled
+	case errors.As(err, &pe):
+		why = pe.Err.Error()
+	case errors.As(err, &le):
+		why = le.Err.Error()
+	}
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		hint = "choose a folder that you may write to with --out"
+	case isNoSpace(err):
+		code, hint = kalla.CodeLimit, "free some space, choose another disk with --out, or keep less with --evidence keys"
+	}
+	return &kalla.Error{Code: code, Op: op, Where: where, Why: why, Hint: hint, Err: err}
+}
