@@ -1,0 +1,143 @@
+package oracle
+
+import (
+	"fmt"
+	"math/big"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/shopspring/decimal"
+
+	"kalla"
+)
+
+// compareValues orders two non-NULL values of one kind: numbers by value, times
+// by time, text by its UTF-8 bytes, false before true.
+func compareValues(a, b Value) int {
+	switch a := a.(type) {
+	case decimal.Decimal:
+		return a.Cmp(b.(decimal.Decimal))
+	case time.Time:
+		return a.Compare(b.(time.Time))
+	case bool:
+		switch {
+		case a == b.(bool):
+			return 0
+		case !a:
+			return -1
+		}
+		return 1
+	case string:
+		return strings.Compare(a, b.(string))
+	}
+	panic(fmt.Sprintf("oracle: a value of type %T", a))
+}
+
+// compareKeys orders keys column by column; a NULL comes last, and two NULLs
+// are equal, which only matters for records that are bad anyway.
+func compareKeys(a, b []Value) int {
+	for i := range a {
+		switch {
+		case a[i] == nil && b[i] == nil:
+			continue
+		case a[i] == nil:
+			return 1
+		case b[i] == nil:
+			return -1
+		}
+		if c := compareValues(a[i], b[i]); c != 0 {
+			return c
+		}
+	}
+	return 0
+}
+
+// renderText is a value as text: decimals with the scale of their column, dates
+// and times in ISO 8601 with a space, NULL as nothing.
+func renderText(v Value, t kalla.Type) string {
+	switch v := v.(type) {
+	case nil:
+		return ""
+	case string:
+		return v
+	case bool:
+		if v {
+			return "true"
+		}
+		return "false"
+	case decimal.Decimal:
+		if t.Kind == kalla.DecimalKind {
+			return v.StringFixed(int32(t.Scale))
+		}
+		return v.String()
+	case time.Time:
+		v = v.UTC()
+		switch t.Kind {
+		case kalla.Date:
+			return v.Format("2006-01-02")
+		case kalla.TimestampTZ:
+			return v.Format("2006-01-02 15:04:05.999999") + "+00"
+		}
+		return v.Format("2006-01-02 15:04:05.999999")
+	}
+	panic(fmt.Sprintf("oracle: a value of type %T", v))
+}
+
+var keyEscaper = strings.NewReplacer(`\`, `\\`, `|`, `\|`, `/`, `\/`)
+
+// joinKey renders a key as match_id does.
+func joinKey(parts []string) string {
+	out := make([]string, len(parts))
+	for i, p := range parts {
+		out[i] = keyEscaper.Replace(p)
+	}
+	return strings.Join(out, "|")
+}
+
+var plainNumber = regexp.MustCompile(`^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)$`)
+
+// number returns v as a decimal; a text that is not a plain number is not ok.
+func number(v Value) (decimal.Decimal, bool) {
+	switch v := v.(type) {
+	case decimal.Decimal:
+		return v, true
+	case string:
+		if s := strings.TrimSpace(v); plainNumber.MatchString(s) {
+			d, err := decimal.NewFromString(s)
+			return d, err == nil
+		}
+	}
+	return decimal.Decimal{}, false
+}
+
+// whollyNumeric reports whether every text of the column reads as a number.
+func whollyNumeric(records []*record, col int) bool {
+	for _, r := range records {
+		if r.vals[col] == nil {
+			continue
+		}
+		if _, ok := number(r.vals[col]); !ok {
+			return false
+		}
+	}
+	return true
+}
+
+const secondsPerDay = 24 * 60 * 60
+
+// dayNumber counts calendar days since 1970-01-01 in UTC.
+func dayNumber(t time.Time) int64 {
+	t = t.UTC()
+	midnight := time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, time.UTC)
+	return midnight.Unix() / secondsPerDay
+}
+
+// seconds is the exact time from a to b, in seconds.
+func seconds(a, b time.Time) *big.Rat {
+	micros := b.UnixMicro() - a.UnixMicro()
+	return big.NewRat(micros, 1_000_000)
+}
+
+// exact is a decimal as a fraction.
+func exact(d decimal.Decimal) *big.Rat { return d.Rat() }
