@@ -1,0 +1,134 @@
+package evidence
+
+import (
+	"context"
+	"database/sql"
+	"path/filepath"
+	"strings"
+
+	"kalla"
+)
+
+// Querier runs SQL of DuckDB's dialect that may read the files of an evidence
+// folder. An engine session is one.
+type Querier interface {
+	Query(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+// column is a column of an evidence file as the engine names its type.
+type column struct {
+	name string
+	typ  string // DuckDB's name of the type: "DECIMAL(18,2)"
+}
+
+func (c column) decimal() bool { return strings.HasPrefix(c.typ, "DECIMAL") }
+
+func (c column) float() bool { return c.typ == "DOUBLE" || c.typ == "FLOAT" }
+
+func (c column) integer() bool {
+	switch c.typ {
+	case "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT":
+		return true
+	}
+	return false
+}
+
+func (c column) text() bool { return c.typ == "VARCHAR" }
+
+// table is a Parquet file of an evidence folder as a thing to select from.
+type table struct {
+	q    Querier
+	file string
+	from string // the table function call
+}
+
+func openTable(q Querier, dir, file string) table {
+	path := filepath.Join(dir, file)
+	return table{q: q, file: file, from: "read_parquet(" + literal(globSafe(path)) + ", hive_partitioning = false)"}
+}
+
+// columns describes the table from the file itself.
+func (t table) columns(ctx context.Context) ([]column, error) {
+	rows, err := t.q.Query(ctx, "SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM "+t.from+")")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close() //nolint:errcheck // rows.Err is what matters
+	var out []column
+	for rows.Next() {
+		var c column
+		if err := rows.Scan(&c.name, &c.typ); err != nil {
+			return nil, err
+		}
+		out = append(out, c)
+	}
+	return out, rows.Err()
+}
+
+// row runs a query that gives one row and scans it.
+func (t table) row(ctx context.Context, query string, dest ...any) error {
+	rows, err := t.q.Query(ctx, query)
+	if err != nil {
+		return err
+	}
+	defer rows.Close() //nolint:errcheck // rows.Err is what matters
+	if !rows.Next() {
+		if err := rows.Err(); err != nil {
+			return err
+		}
+		return sql.ErrNoRows
+	}
+	if err := rows.Scan(dest...); err != nil {
+		return err
+	}
+	return rows.Err()
+}
+
+// counts runs a query whose rows are a text and a number.
+func (t table) counts(ctx context.Context, query string) (map[string]int64, error) {
+	rows, err := t.q.Query(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close() //nolint:errcheck // rows.Err is what matters
+	out := map[string]int64{}
+	for rows.Next() {
+		var k sql.NullString
+		var n int64
+		if err := rows.Scan(&k, &n); err != nil {
+			return nil, err
+		}
+		out[k.String] += n
+	}
+	return out, rows.Err()
+}
+
+// find returns the column of that name, ignoring case as SQL does.
+func find(cols []column, name string) (column, bool) {
+	for _, c := range cols {
+		if strings.EqualFold(c.name, name) {
+			return c, true
+		}
+	}
+	return column{}, false
+}
+
+// matchedColumn is the name that a source's column has in matched.parquet.
+func matchedColumn(s kalla.Side, name string) string { return string(s) + "_" + name }
+
+func ident(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
+
+func idents(names []string) string {
+	quoted := make([]string, len(names))
+	for i, n := range names {
+		quoted[i] = ident(n)
+	}
+	return strings.Join(quoted, ", ")
+}
+
+func literal(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
+
+// globSafe writes a path so that the engine does not read its characters as a pattern.
+func globSafe(path string) string {
+	return strings.NewReplacer("[", "[[]", "*", "[*]", "?", "[?]").Replace(path)
+}
