@@ -1,0 +1,60 @@
+# make help lists the targets.
+
+CACHE    := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/kalla
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+COMMANDS := $(notdir $(wildcard cmd/*))
+
+# The embedded engine is a C++ library. Said outright, because Go silently turns
+# cgo off where it finds no compiler.
+export CGO_ENABLED := 1
+
+BUILDFLAGS := -trimpath -ldflags "-s -w -X kalla/internal/app.Version=$(VERSION)"
+
+TESTFLAGS ?= -race -timeout 15m
+PACKAGES  ?= ./...
+FUZZTIME  ?= 60s
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: build ## build, then reconcile a small, realistic data set
+	bin/kalla demo
+
+.PHONY: build
+build: compiler ## bin/kalla and the other commands
+	go build $(BUILDFLAGS) -o bin/ $(COMMANDS:%=./cmd/%)
+
+.PHONY: test
+test: setup check ## everything: installs what is missing, then checks and tests
+	go test $(TESTFLAGS) $(PACKAGES)
+
+.PHONY: check
+check: ## gofmt and go vet, in seconds
+	@unformatted=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard -- '*.go')); \
+		[ -z "$$unformatted" ] || { echo "gofmt -w is needed for:"; echo "$$unformatted"; exit 1; }
+	go vet $(PACKAGES)
+
+.PHONY: lint
+lint: ## golangci-lint: imports point down, money is no float, errors are wrapped
+	@scripts/setup.sh lint
+	$(CACHE)/bin/golangci-lint run $(PACKAGES)
+
+.PHONY: fuzz
+fuzz: compiler ## each fuzz target for FUZZTIME (60s)
+	@scripts/fuzz.sh $(FUZZTIME)
+
+.PHONY: setup
+setup: ## what the tests need: database servers, an S3 server, DuckDB's extensions
+	@scripts/setup.sh test
+
+.PHONY: compiler
+compiler:
+	@scripts/setup.sh build
+
+.PHONY: clean
+clean: ## remove what was built, not the caches
+	rm -rf bin dist

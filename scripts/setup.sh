@@ -1,0 +1,79 @@
+#!/usr/bin/env bash
+# Installs what is missing of what building and testing need; what is there is
+# left alone.
+#
+#   setup.sh build    a C++ compiler, which the embedded engine is linked with
+#   setup.sh test     that, PostgreSQL, MariaDB, an S3 server, DuckDB's extensions
+#   setup.sh lint     golangci-lint
+#
+# Packages are installed on Debian and its relatives, as root. Elsewhere the
+# script says what is missing and fails. Nothing is started: the tests start
+# servers of their own.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/kalla
+versitygw=v1.8.0     # also named in internal/testenv/s3.go
+golangci_lint=v2.15.0
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+packages=()
+
+need_build() {
+  have go || { echo "setup: Go is not installed; the version is in go.mod" >&2; exit 1; }
+  { have "${CXX:-g++}" && have "${CC:-gcc}"; } || packages+=(build-essential)
+}
+
+need_test() {
+  need_build
+  [ -n "${KALLA_TEST_DATABASE_URL:-}" ] || have initdb || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || packages+=(postgresql)
+  have mariadbd || [ -x /usr/sbin/mariadbd ] || packages+=(mariadb-server)
+  have ps || packages+=(procps)
+  have python3 || packages+=(python3)
+  python3 -m pip --version >/dev/null 2>&1 || python3 -c 'import ensurepip' >/dev/null 2>&1 || packages+=(python3-venv)
+}
+
+install_packages() {
+  [ ${#packages[@]} -gt 0 ] || return 0
+  if ! have apt-get || [ "$(id -u)" -ne 0 ]; then
+    echo "setup: missing: ${packages[*]} (names of Debian's packages)" >&2
+    have apt-get && echo "setup: as root: apt-get install ${packages[*]}" >&2
+    exit 1
+  fi
+  echo "setup: installing ${packages[*]}"
+  export DEBIAN_FRONTEND=noninteractive
+  export RUNLEVEL=1 # keeps Debian from starting the servers that it installs
+  apt-get update -qq
+  apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
+}
+
+# go_tool NAME PACKAGE VERSION builds a Go program into the cache unless that
+# version is there: a Go binary carries the version that it was built from.
+go_tool() {
+  local bin=$cache/bin/$1
+  if [ ! -x "$bin" ] || [ "$(go version -m "$bin" | awk '$1 == "mod" {print $3}')" != "$3" ]; then
+    echo "setup: building $1 $3"
+    GOBIN=$cache/bin CGO_ENABLED=0 go install "$2@$3"
+  fi
+}
+
+case "${1:-}" in
+  build)
+    need_build
+    install_packages
+    ;;
+  test)
+    need_test
+    install_packages
+    go_tool versitygw github.com/versity/versitygw/cmd/versitygw "$versitygw"
+    "$here/duckdb-extensions.sh"
+    ;;
+  lint)
+    go_tool golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint "$golangci_lint"
+    ;;
+  *)
+    echo "usage: setup.sh build|test|lint" >&2
+    exit 2
+    ;;
+esac
