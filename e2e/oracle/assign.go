@@ -148,7 +148,7 @@ func (x *run) allPairs(pass int, pairs []pair) {
 	for _, p := range pairs {
 		l, r := x.left[p.l], x.right[p.r]
 		x.add(pass, []int{p.l}, []int{p.r}, false)
-		x.matches[len(x.matches)-1].ID = strconv.Itoa(pass+1) + "/" + l.name + "/" + r.name
+		x.matches[len(x.matches)-1].ID = strconv.Itoa(pass+1) + "/" + pairEscaper.Replace(l.name) + "/" + pairEscaper.Replace(r.name)
 	}
 }
 

@@ -39,22 +39,17 @@ func (x *run) bindCondition(c kalla.Condition) (condition, error) {
 		return condition{}, err
 	}
 	out.lt, out.rt = x.schema[kalla.Left][out.l].Type, x.schema[kalla.Right][out.r].Type
-	out.mode = x.comparison(out)
+	out.mode = comparison(out)
 	return out, nil
 }
 
-// comparison decides how values are compared. A text and a number compare as
-// numbers when the whole text column reads as numbers.
-func (x *run) comparison(c condition) mode {
-	numericText := func(t kalla.Type, side kalla.Side, col int) bool {
-		return t.Kind == kalla.Text && whollyNumeric(x.all[side], col)
-	}
+// comparison decides how values are compared: where the families of the types
+// differ, or text is normalised, as text.
+func comparison(c condition) mode {
 	switch {
 	case len(c.Normalize) > 0:
 		return asText
-	case c.lt.Numeric() && c.rt.Numeric(),
-		c.lt.Numeric() && numericText(c.rt, kalla.Right, c.r),
-		c.rt.Numeric() && numericText(c.lt, kalla.Left, c.l):
+	case c.lt.Numeric() && c.rt.Numeric():
 		return asNumber
 	case c.lt.Temporal() && c.rt.Temporal():
 		return asTime
@@ -79,19 +74,24 @@ func (c condition) equality() bool {
 // measures reports whether the condition has a difference.
 func (c condition) measures() bool { return c.Within != nil || c.Similar != nil || c.prefix() }
 
-// texts returns both values as normalised texts; ok is false where either is NULL.
+// texts returns both values as normalised texts; ok is false where either is
+// NULL or empty.
 func (c condition) texts(l, r []Value) (a, b string, ok bool) {
-	if l[c.l] == nil || r[c.r] == nil {
-		return "", "", false
-	}
-	a, okA := normalize(renderText(l[c.l], c.lt), c.Normalize)
-	b, okB := normalize(renderText(r[c.r], c.rt), c.Normalize)
-	return a, b, okA && okB
+	a = normalize(renderText(l[c.l], c.lt), c.Normalize)
+	b = normalize(renderText(r[c.r], c.rt), c.Normalize)
+	return a, b, a != "" && b != ""
 }
 
+// numbers returns both values as numbers, binary floats to nine places.
 func (c condition) numbers(l, r []Value) (a, b decimal.Decimal, ok bool) {
 	a, okA := number(l[c.l])
 	b, okB := number(r[c.r])
+	if c.lt.Kind == kalla.Float {
+		a = a.Round(floatPlaces)
+	}
+	if c.rt.Kind == kalla.Float {
+		b = b.Round(floatPlaces)
+	}
 	return a, b, okA && okB
 }
 
@@ -111,7 +111,8 @@ func (c condition) holds(l, r []Value) bool {
 		return c.inWindow(l, r)
 	case c.Similar != nil:
 		a, b, ok := c.texts(l, r)
-		return ok && similarity(c.Method, a, b).Cmp(exact(*c.Similar)) >= 0
+		most := decimal.NewFromInt(1).Sub(*c.Similar).Mul(decimal.NewFromInt(million))
+		return ok && decimal.NewFromInt(dissimilarity(c.Method, a, b)).LessThanOrEqual(most)
 	}
 	switch c.Op {
 	case kalla.OpPrefixOf, kalla.OpHasPrefix, kalla.OpContainedIn, kalla.OpContains:
@@ -121,9 +122,9 @@ func (c condition) holds(l, r []Value) bool {
 		}
 		switch c.Op {
 		case kalla.OpPrefixOf:
-			return a != "" && strings.HasPrefix(b, a)
+			return strings.HasPrefix(b, a)
 		case kalla.OpHasPrefix:
-			return b != "" && strings.HasPrefix(a, b)
+			return strings.HasPrefix(a, b)
 		case kalla.OpContainedIn:
 			return strings.Contains(b, a)
 		}
@@ -178,13 +179,13 @@ func (c condition) inWindow(l, r []Value) bool {
 		d := dayNumber(b) - dayNumber(a)
 		return int64(w.From) <= d && d <= int64(w.To)
 	}
-	w := c.Within.Hours
-	s := seconds(a, b)
-	return big.NewRat(int64(w.From)*3600, 1).Cmp(s) <= 0 && s.Cmp(big.NewRat(int64(w.To)*3600, 1)) <= 0
+	const microsPerHour = 3600 * 1_000_000
+	w, d := c.Within.Hours, b.UnixMicro()-a.UnixMicro()
+	return int64(w.From)*microsPerHour <= d && d <= int64(w.To)*microsPerHour
 }
 
-// difference is how far apart the two values are, in the unit of the
-// condition; nil where either is NULL.
+// difference is how far apart the two values are: in the unit of the numbers,
+// in days, microseconds, millionths or characters; nil where either is NULL.
 func (c condition) difference(l, r []Value) *big.Rat {
 	switch {
 	case c.numericWithin():
@@ -197,12 +198,12 @@ func (c condition) difference(l, r []Value) *big.Rat {
 				d := big.NewRat(dayNumber(b)-dayNumber(a), 1)
 				return d.Abs(d)
 			}
-			s := seconds(a, b)
-			return s.Abs(s)
+			d := big.NewRat(b.UnixMicro()-a.UnixMicro(), 1)
+			return d.Abs(d)
 		}
 	case c.Similar != nil:
 		if a, b, ok := c.texts(l, r); ok {
-			return new(big.Rat).Sub(big.NewRat(1, 1), similarity(c.Method, a, b))
+			return big.NewRat(dissimilarity(c.Method, a, b), 1)
 		}
 	case c.prefix():
 		if a, b, ok := c.texts(l, r); ok {

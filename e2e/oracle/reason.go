@@ -177,21 +177,19 @@ func (x *run) weigh(i int, rec, other *record, rank int, l, r []Value) *closest 
 			out.diffs = append(out.diffs, c.difference(l, r))
 		}
 	}
-	if p.Sum != nil && !x.sumMet(i, rec, other, l, r) {
+	if p.Sum != nil && (out.failures > 0 || !x.sumMet(i, rec, other, l, r)) {
 		out.sumFails = true
 		out.failures++
 	}
 	return out
 }
 
-// sumMet reports whether it was not the sum that kept the unmatched record
-// apart from the other: ambiguity did, or the other had matched by then.
+// sumMet reports whether the pair, which meets all other conditions of the
+// pass, was kept apart by something else than the sum: ambiguity, or a match
+// that the other record had by then.
 func (x *run) sumMet(i int, rec, other *record, l, r []Value) bool {
 	p := x.passes[i]
-	if _, ok := number(l[p.sumL]); !ok {
-		return false
-	}
-	if _, ok := number(r[p.sumR]); !ok {
+	if l[p.sumL] == nil || r[p.sumR] == nil {
 		return false
 	}
 	if x.leftAside[i][rec] || x.leftAside[i][other] {

@@ -178,12 +178,9 @@ func (x *run) compare() ([]Break, error) {
 	return out, nil
 }
 
+// isNull reports whether the value counts as NULL.
 func (c condition) isNull(v Value, t kalla.Type) bool {
-	if v == nil {
-		return true
-	}
-	_, ok := normalize(renderText(v, t), c.Normalize)
-	return !ok
+	return v == nil || c.mode == asText && normalize(renderText(v, t), c.Normalize) == ""
 }
 
 // filters compiles the filters of a source; a NULL passes is_null only.

@@ -3,15 +3,15 @@ package oracle
 import (
 	"math/big"
 	"sort"
+	"strconv"
 	"strings"
 	"unicode"
 
 	"kalla"
 )
 
-// normalize applies the steps in order; ok is false when there were steps and
-// nothing is left, which counts as NULL.
-func normalize(s string, steps []kalla.Normalize) (out string, ok bool) {
+// normalize applies the steps in order; empty text counts as NULL.
+func normalize(s string, steps []kalla.Normalize) string {
 	for _, step := range steps {
 		switch step {
 		case kalla.Trim:
@@ -32,7 +32,7 @@ func normalize(s string, steps []kalla.Normalize) (out string, ok bool) {
 			panic("oracle: unknown normalisation " + string(step))
 		}
 	}
-	return s, len(steps) == 0 || s != ""
+	return s
 }
 
 func keep(s string, f func(rune) bool) string {
@@ -96,28 +96,31 @@ func unaccent(s string) string {
 	}, s)
 }
 
-// similarity scores two texts, 0..1; Jaro-Winkler rounded to six places.
-func similarity(m kalla.Method, a, b string) *big.Rat {
+const million = 1_000_000
+
+// dissimilarity is 1 − the similarity of two texts, in millionths.
+func dissimilarity(m kalla.Method, a, b string) int64 {
 	switch m {
 	case "", kalla.Levenshtein:
-		return levenshteinScore(a, b)
+		return editShare(a, b)
 	case kalla.JaroWinkler:
-		return jaroWinkler(a, b)
+		rest := new(big.Rat).Sub(big.NewRat(1, 1), jaroWinkler(a, b))
+		return roundRat(rest.Mul(rest, big.NewRat(million, 1)))
 	case kalla.TokenSet:
 		return tokenSet(a, b)
 	}
 	panic("oracle: unknown method " + string(m))
 }
 
-// levenshteinScore is 1 − distance / max(length), lengths in characters; two
-// empty texts are equal.
-func levenshteinScore(s, t string) *big.Rat {
+// editShare is ⌈distance · 10⁶ / max(length)⌉, lengths in characters; two texts
+// without a character are equal.
+func editShare(s, t string) int64 {
 	a, b := []rune(s), []rune(t)
-	longest := max(len(a), len(b))
+	longest := int64(max(len(a), len(b)))
 	if longest == 0 {
-		return big.NewRat(1, 1)
+		return 0
 	}
-	return big.NewRat(int64(longest-distance(a, b)), int64(longest))
+	return (int64(distance(a, b))*million + longest - 1) / longest
 }
 
 // distance is the least number of insertions, deletions and substitutions, by
@@ -191,16 +194,16 @@ func jaroWinkler(s, t string) *big.Rat {
 		bonus := new(big.Rat).Sub(one, score)
 		score.Add(score, bonus.Mul(bonus, big.NewRat(int64(prefix), 10)))
 	}
-	return roundRat(score, 6)
+	return score
 }
 
-// roundRat rounds half away from zero.
-func roundRat(r *big.Rat, places int) *big.Rat {
-	out, ok := new(big.Rat).SetString(r.FloatString(places))
-	if !ok {
+// roundRat rounds to a whole number, half away from zero.
+func roundRat(r *big.Rat) int64 {
+	n, err := strconv.ParseInt(r.FloatString(0), 10, 64)
+	if err != nil {
 		panic("oracle: rounding " + r.String())
 	}
-	return out
+	return n
 }
 
 // words are the distinct runs of letters and digits, sorted.
@@ -218,7 +221,7 @@ func words(s string) []string {
 }
 
 // tokenSet compares the common words, alone and with the rest of each text.
-func tokenSet(s, t string) *big.Rat {
+func tokenSet(s, t string) int64 {
 	ws, wt := words(s), words(t)
 	in := func(list []string, w string) bool {
 		for _, x := range list {
@@ -244,13 +247,9 @@ func tokenSet(s, t string) *big.Rat {
 	i := strings.Join(common, " ")
 	withS := strings.Join(append(append([]string{}, common...), restS...), " ")
 	withT := strings.Join(append(append([]string{}, common...), restT...), " ")
-	best := levenshteinScore(withS, withT)
+	best := editShare(withS, withT)
 	if len(common) > 0 {
-		for _, other := range []string{withS, withT} {
-			if score := levenshteinScore(i, other); score.Cmp(best) > 0 {
-				best = score
-			}
-		}
+		best = min(best, editShare(i, withS), editShare(i, withT))
 	}
 	return best
 }

@@ -3,7 +3,6 @@ package oracle
 import (
 	"fmt"
 	"math/big"
-	"regexp"
 	"strings"
 	"time"
 
@@ -84,44 +83,30 @@ func renderText(v Value, t kalla.Type) string {
 	panic(fmt.Sprintf("oracle: a value of type %T", v))
 }
 
-var keyEscaper = strings.NewReplacer(`\`, `\\`, `|`, `\|`, `/`, `\/`)
+var (
+	partEscaper = strings.NewReplacer(`\`, `\\`, `|`, `\|`)
+	pairEscaper = strings.NewReplacer(`\`, `\\`, `/`, `\/`)
+)
 
-// joinKey renders a key as match_id does.
+// joinKey renders a key as match_id does: one column as it is, several joined by |.
 func joinKey(parts []string) string {
+	if len(parts) == 1 {
+		return parts[0]
+	}
 	out := make([]string, len(parts))
 	for i, p := range parts {
-		out[i] = keyEscaper.Replace(p)
+		out[i] = partEscaper.Replace(p)
 	}
 	return strings.Join(out, "|")
 }
 
-var plainNumber = regexp.MustCompile(`^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)$`)
+// floatPlaces is how many decimal places of a binary float are compared.
+const floatPlaces = 9
 
-// number returns v as a decimal; a text that is not a plain number is not ok.
+// number returns v as a decimal; NULL is not ok.
 func number(v Value) (decimal.Decimal, bool) {
-	switch v := v.(type) {
-	case decimal.Decimal:
-		return v, true
-	case string:
-		if s := strings.TrimSpace(v); plainNumber.MatchString(s) {
-			d, err := decimal.NewFromString(s)
-			return d, err == nil
-		}
-	}
-	return decimal.Decimal{}, false
-}
-
-// whollyNumeric reports whether every text of the column reads as a number.
-func whollyNumeric(records []*record, col int) bool {
-	for _, r := range records {
-		if r.vals[col] == nil {
-			continue
-		}
-		if _, ok := number(r.vals[col]); !ok {
-			return false
-		}
-	}
-	return true
+	d, ok := v.(decimal.Decimal)
+	return d, ok
 }
 
 const secondsPerDay = 24 * 60 * 60
@@ -131,12 +116,6 @@ func dayNumber(t time.Time) int64 {
 	t = t.UTC()
 	midnight := time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, time.UTC)
 	return midnight.Unix() / secondsPerDay
-}
-
-// seconds is the exact time from a to b, in seconds.
-func seconds(a, b time.Time) *big.Rat {
-	micros := b.UnixMicro() - a.UnixMicro()
-	return big.NewRat(micros, 1_000_000)
 }
 
 // exact is a decimal as a fraction.
