@@ -39,13 +39,16 @@ func IgnoreServices() goleak.Option {
 	return goleak.IgnoreAnyFunction("kalla/internal/testenv.(*process).wait")
 }
 
+// DuckDBVersion is the version of DuckDB that the module links; extensions are made for exactly one.
+const DuckDBVersion = "1.5.5"
+
 // DuckDBExtensions returns the folder that holds NAME.duckdb_extension for each
 // of the official extensions that the sources need.
 func DuckDBExtensions(t testing.TB) string {
 	t.Helper()
 	dir := os.Getenv("KALLA_DUCKDB_EXTENSIONS")
 	if dir == "" {
-		dir = filepath.Join(cacheDir(), "duckdb", "v1.5.5", strings.Replace(runtime.GOOS, "darwin", "osx", 1)+"_"+runtime.GOARCH)
+		dir = filepath.Join(cacheDir(), "duckdb", "v"+DuckDBVersion, strings.Replace(runtime.GOOS, "darwin", "osx", 1)+"_"+runtime.GOARCH)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "postgres_scanner.duckdb_extension")); err != nil {
 		t.Fatalf("DuckDB's extensions are missing: %v\nrun scripts/duckdb-extensions.sh (or make setup)", err)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -106,6 +107,34 @@ func TestDuckDBExtensions(t *testing.T) {
 	}
 }
 
+// TestExtensionsAreForTheEngine holds that the script fetches, and the tests
+// look for, the version of DuckDB that go.mod links: 1.5.5 is v2.10505.x there.
+func TestExtensionsAreForTheEngine(t *testing.T) {
+	t.Parallel()
+	mod, err := os.ReadFile("../../go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := regexp.MustCompile(`duckdb-go/v2 v2\.(\d)(\d\d)(\d\d)\.`).FindSubmatch(mod)
+	if m == nil {
+		t.Fatal("go.mod does not name duckdb-go")
+	}
+	version := string(m[1])
+	for _, part := range m[2:] {
+		version += "." + strings.TrimPrefix(string(part), "0")
+	}
+	script, err := os.ReadFile("../../scripts/duckdb-extensions.sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Contains(script, []byte("\nversion="+version+" ")) {
+		t.Errorf("scripts/duckdb-extensions.sh does not fetch version %s", version)
+	}
+	if testenv.DuckDBVersion != version {
+		t.Errorf("DuckDBVersion = %s, want %s", testenv.DuckDBVersion, version)
+	}
+}
+
 // TestMissingProgramFails holds the rule that no test is skipped for want of a service.
 func TestMissingProgramFails(t *testing.T) {
 	t.Setenv("KALLA_DUCKDB_EXTENSIONS", t.TempDir())
@@ -123,7 +152,7 @@ func TestNothingIsLeftBehind(t *testing.T) {
 	for _, end := range []string{"main", "exit", "kill"} {
 		t.Run(end, func(t *testing.T) {
 			t.Parallel()
-			temp, err := os.MkdirTemp("", "kalla-testenv-") // t.TempDir cannot be entered by another account
+			temp, err := os.MkdirTemp("", "kalla-testenv-") //nolint:usetesting // t.TempDir cannot be entered by another account
 			if err != nil {
 				t.Fatal(err)
 			}
