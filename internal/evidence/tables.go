@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"kalla"
@@ -33,7 +34,21 @@ func (c column) integer() bool {
 	return false
 }
 
-func (c column) text() bool { return c.typ == "VARCHAR" }
+func (c column) boolean() bool { return c.typ == "BOOLEAN" }
+
+// timestamp tells times without a zone.
+func (c column) timestamp() bool {
+	return strings.HasPrefix(c.typ, "TIMESTAMP") && !strings.Contains(c.typ, "TIME ZONE")
+}
+
+func (c column) temporal() bool { return c.typ == "DATE" || strings.HasPrefix(c.typ, "TIME") }
+
+// scale is the number of decimal places of a DECIMAL.
+func (c column) scale() int {
+	_, after, _ := strings.Cut(c.typ, ",")
+	n, _ := strconv.Atoi(strings.TrimSpace(strings.TrimSuffix(after, ")")))
+	return n
+}
 
 // table is a Parquet file of an evidence folder as a thing to select from.
 type table struct {

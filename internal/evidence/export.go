@@ -1,0 +1,255 @@
+package evidence
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"kalla"
+)
+
+const exporting = "exporting evidence"
+
+// Format is what evidence is exported to.
+type Format string
+
+// The export formats.
+const (
+	XLSX    Format = "xlsx"    // one workbook
+	CSV     Format = "csv"     // a folder of UTF-8 files with a header line
+	Parquet Format = "parquet" // a copy of the folder, hashes checked
+)
+
+// ExportOptions say how evidence is exported.
+type ExportOptions struct {
+	Format Format
+	// Raw leaves texts in CSV files as they are. Otherwise one that a
+	// spreadsheet would run as a formula gets an apostrophe in front, as OWASP
+	// advises; numbers and dates are never changed.
+	Raw bool
+	// SheetRows is the most rows of a worksheet, header included; 0 means what
+	// the format allows, 1,048,576.
+	SheetRows int
+}
+
+// Export writes the evidence in dir to dest, a file for XLSX and a folder
+// otherwise, and returns the paths of what was written. dest must not exist,
+// and appears only when it is complete. Memory does not grow with the records.
+func Export(ctx context.Context, dir, dest string, o ExportOptions, q Querier) ([]string, error) {
+	m, err := Load(dir)
+	if err != nil {
+		return nil, err
+	}
+	if !slices.Contains([]Format{XLSX, CSV, Parquet}, o.Format) {
+		return nil, &kalla.Error{Code: kalla.CodeUsage, Op: exporting, Why: fmt.Sprintf("there is no format %q", o.Format), Hint: "use xlsx, csv or parquet"}
+	}
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, writeError(exporting, dir, err)
+	}
+	e := exporter{dir: abs, manifest: m, options: o, q: q}
+	final, err := filepath.Abs(dest)
+	if err != nil {
+		return nil, writeError(exporting, dest, err)
+	}
+	if _, err := os.Lstat(final); err == nil {
+		return nil, &kalla.Error{Code: kalla.CodeUsage, Op: exporting, Where: dest, Why: "it exists already", Hint: "choose another name, or remove it"}
+	}
+	if err := os.MkdirAll(filepath.Dir(final), 0o750); err != nil {
+		return nil, writeError(exporting, dest, err)
+	}
+	temp, err := os.MkdirTemp(filepath.Dir(final), "."+filepath.Base(final)+".*")
+	if err != nil {
+		return nil, writeError(exporting, dest, err)
+	}
+	defer os.RemoveAll(temp) //nolint:errcheck // litter only
+	if err := os.Chmod(temp, 0o750); err != nil {
+		return nil, writeError(exporting, dest, err)
+	}
+
+	result := temp
+	var names []string
+	switch o.Format {
+	case XLSX:
+		result = filepath.Join(temp, "book.xlsx")
+		err = e.workbook(ctx, result)
+	case CSV:
+		names, err = e.csv(ctx, temp)
+	case Parquet:
+		names, err = e.copyFiles(ctx, temp)
+	}
+	if err != nil {
+		return nil, exportError(ctx, dest, err)
+	}
+	if err := os.Rename(result, final); err != nil {
+		return nil, writeError(exporting, dest, err)
+	}
+	written := []string{final}
+	if len(names) > 0 {
+		written = written[:0]
+		for _, n := range names {
+			written = append(written, filepath.Join(final, n))
+		}
+	}
+	return written, nil
+}
+
+// exportError keeps the class of what went wrong, and that of a cancellation.
+func exportError(ctx context.Context, where string, err error) error {
+	if ctx.Err() != nil {
+		err = ctx.Err()
+	}
+	return writeError(exporting, where, err)
+}
+
+type exporter struct {
+	dir      string
+	manifest *Manifest
+	options  ExportOptions
+	q        Querier
+}
+
+// tables lists the Parquet files that the folder has.
+func (e *exporter) tables() []string {
+	return slices.DeleteFunc(Tables(), func(name string) bool {
+		_, ok := e.manifest.Files[name]
+		return !ok
+	})
+}
+
+// order is the order of rows of an exported table: that of the keys, whatever
+// order the engine wrote them in.
+func (e *exporter) order(file string, cols []column) string {
+	var names []string
+	switch file {
+	case MatchedFile:
+		names = []string{"match_id"}
+		for _, s := range []kalla.Side{kalla.Left, kalla.Right} {
+			src, _ := e.manifest.Side(s)
+			for _, k := range src.PrimaryKey {
+				names = append(names, matchedColumn(s, k))
+			}
+		}
+	case UnmatchedLeftFile:
+		names = e.manifest.Left.PrimaryKey
+	case UnmatchedRightFile:
+		names = e.manifest.Right.PrimaryKey
+	}
+	if len(names) == 0 || requireColumns(cols, names) != nil {
+		return "ALL"
+	}
+	return idents(names)
+}
+
+// csv writes each table with the engine's own writer.
+func (e *exporter) csv(ctx context.Context, folder string) ([]string, error) {
+	var names []string
+	for _, file := range e.tables() {
+		t := openTable(e.q, e.dir, file)
+		cols, err := t.columns(ctx)
+		if err != nil {
+			return nil, unreadable(file, err)
+		}
+		list := make([]string, len(cols))
+		for i, c := range cols {
+			list[i] = ident(c.name)
+			if !e.options.Raw {
+				list[i] = guarded(c) + " AS " + ident(guard(c.name))
+			}
+		}
+		name := strings.TrimSuffix(file, ".parquet") + ".csv"
+		query := fmt.Sprintf("COPY (SELECT %s FROM (SELECT * FROM %s ORDER BY %s)) TO %s (FORMAT csv, HEADER)",
+			strings.Join(list, ", "), t.from, e.order(file, cols), literal(filepath.Join(folder, name)))
+		rows, err := e.q.Query(ctx, query)
+		if err != nil {
+			return nil, unreadable(file, err)
+		}
+		for rows.Next() { //nolint:revive // the number of rows written is known
+		}
+		err = rows.Err()
+		_ = rows.Close()
+		if err != nil {
+			return nil, unreadable(file, err)
+		}
+		names = append(names, name)
+	}
+	return names, nil
+}
+
+// formulaStarts are the first characters that make a spreadsheet run a text.
+var formulaStarts = []rune{'=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'}
+
+// guarded is the column as an expression that no spreadsheet runs.
+func guarded(c column) string {
+	if c.decimal() || c.float() || c.integer() || c.boolean() || c.temporal() {
+		return ident(c.name)
+	}
+	codes := make([]string, len(formulaStarts))
+	for i, r := range formulaStarts {
+		codes[i] = fmt.Sprintf("chr(%d)", r)
+	}
+	text := "CAST(" + ident(c.name) + " AS VARCHAR)"
+	return fmt.Sprintf("CASE WHEN left(%s, 1) IN (%s) THEN '''' || %[1]s ELSE %[1]s END", text, strings.Join(codes, ", "))
+}
+
+// guard does for a header what guarded does for values.
+func guard(s string) string {
+	for _, r := range s {
+		if slices.Contains(formulaStarts, r) {
+			return "'" + s
+		}
+		break
+	}
+	return s
+}
+
+// copyFiles copies the folder and refuses what does not have its hash.
+func (e *exporter) copyFiles(ctx context.Context, folder string) ([]string, error) {
+	names := append([]string{ManifestFile}, sortedKeys(e.manifest.Files)...)
+	for _, name := range names {
+		if filepath.Base(name) != name {
+			return nil, &kalla.Error{Code: kalla.CodeEvidence, Op: exporting, Where: ManifestFile, Why: fmt.Sprintf("it names %q, which is not a file of the folder", name)}
+		}
+		sum, err := copyFile(ctx, filepath.Join(e.dir, name), filepath.Join(folder, name))
+		if err != nil {
+			return nil, writeError(exporting, name, err)
+		}
+		if want := e.manifest.Files[name].SHA256; name != ManifestFile && sum != want {
+			return nil, &kalla.Error{Code: kalla.CodeEvidence, Op: exporting, Where: name, Why: "the file was changed: its SHA-256 is not that of the manifest", Hint: "see kalla evidence verify"}
+		}
+	}
+	return names, nil
+}
+
+func copyFile(ctx context.Context, from, to string) (sum string, err error) {
+	in, err := os.Open(from)
+	if err != nil {
+		return "", err
+	}
+	defer in.Close() //nolint:errcheck // only read
+	out, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o640)
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, out.Close()) }()
+	h := sha256.New()
+	if _, err := io.CopyBuffer(io.MultiWriter(out, h), contextReader{ctx, in}, make([]byte, 1<<20)); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// unreadable is the error of a query over an evidence file.
+func unreadable(file string, err error) error {
+	if kalla.CodeOf(err) == kalla.CodeCanceled {
+		return err
+	}
+	return &kalla.Error{Code: kalla.CodeEvidence, Op: exporting, Where: file, Why: firstLine(err), Err: err, Hint: "see kalla evidence verify"}
+}
