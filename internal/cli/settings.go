@@ -1,0 +1,243 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/knadh/koanf/parsers/yaml"
+	"github.com/knadh/koanf/providers/confmap"
+	"github.com/knadh/koanf/v2"
+	"github.com/spf13/pflag"
+
+	"kalla"
+	"kalla/internal/engine"
+	"kalla/internal/evidence"
+)
+
+// configFile is read from the working directory.
+const configFile = "kalla.yaml"
+
+// setting is one thing that flags, the environment or kalla.yaml can set.
+type setting struct {
+	key     string   // in kalla.yaml
+	flag    string   // empty where there is none
+	env     []string // the first that is set counts
+	def     string
+	help    string
+	example string             // of the value, for help
+	check   func(string) error // says what is wrong with a value
+}
+
+const (
+	keyEngine      = "engine"
+	keyMemory      = "memory"
+	keyThreads     = "threads"
+	keyTempDir     = "temp_dir"
+	keyEvidence    = "evidence"
+	keyEvidenceDir = "evidence_dir"
+	keyExtensions  = "duckdb_extensions"
+	keyLog         = "log"
+)
+
+const extensionsEnv = "KALLA_DUCKDB_EXTENSIONS"
+
+var settingSpecs = []setting{
+	{key: keyEngine, flag: "engine", env: []string{"KALLA_ENGINE"}, def: "auto", example: "auto|duckdb|trino",
+		help: "what does the work", check: oneOf("auto", "duckdb", "trino")},
+	{key: keyMemory, flag: "memory", env: []string{"KALLA_MEMORY"}, example: "SIZE",
+		help:  "most memory the engine takes, such as 4GB; it spills to disk beyond it (default: a share of the machine)",
+		check: func(v string) error { _, err := parseBytes(v); return err }},
+	{key: keyThreads, flag: "threads", env: []string{"KALLA_THREADS"}, example: "N",
+		help: "threads of the engine (default: all processors)", check: checkThreads},
+	{key: keyTempDir, flag: "temp-dir", env: []string{"KALLA_TEMP_DIR"}, example: "DIR",
+		help: "where the engine spills (default: below the system's temporary folder)"},
+	{key: keyEvidence, flag: "evidence", env: []string{"KALLA_EVIDENCE"}, def: string(evidence.Full), example: "full|keys|none",
+		help: "how much of the records to keep", check: oneOf(string(evidence.Full), string(evidence.Keys), string(evidence.None))},
+	{key: keyEvidenceDir, env: []string{"KALLA_EVIDENCE_DIR"}, def: filepath.Join("kalla-data", "runs"),
+		help: "where runs put their evidence, one folder each"},
+	{key: keyExtensions, env: []string{extensionsEnv},
+		help: "folder of DuckDB extensions, for machines without internet"},
+	{key: keyLog, env: []string{"KALLA_LOG", "RUST_LOG"}, def: "warn",
+		help: "what is logged to stderr: trace, debug, info, warn, error", check: oneOf("trace", "debug", "info", "warn", "error", "off")},
+}
+
+// settings are the values that hold in one invocation, with their origins.
+type settings struct {
+	merged  *koanf.Koanf
+	origins map[string]string
+}
+
+// addSettingFlags gives a command the flags of the named settings.
+func addSettingFlags(flags *pflag.FlagSet, keys ...string) {
+	for _, s := range settingSpecs {
+		if s.flag == "" || !slices.Contains(keys, s.key) {
+			continue
+		}
+		flags.String(s.flag, s.def, s.help)
+		flags.Lookup(s.flag).Annotations = map[string][]string{"example": {s.example}}
+	}
+}
+
+// loadSettings merges flags, environment, kalla.yaml and defaults, in this
+// order of precedence, and checks every value.
+func loadSettings(env Env, flags *pflag.FlagSet) (*settings, error) {
+	file, err := readConfigFile(filepath.Join(env.Dir, configFile))
+	if err != nil {
+		return nil, err
+	}
+	s := &settings{merged: koanf.New("."), origins: map[string]string{}}
+	// The weakest layer first: each overwrites the ones before it.
+	layers := []func(setting) (value, origin string){
+		func(spec setting) (string, string) { return spec.def, "default" },
+		func(spec setting) (string, string) {
+			v, ok := file[spec.key]
+			if !ok {
+				return "", ""
+			}
+			return v, configFile
+		},
+		func(spec setting) (string, string) {
+			for _, name := range spec.env {
+				if v, ok := env.LookupEnv(name); ok && v != "" {
+					return v, name
+				}
+			}
+			return "", ""
+		},
+		func(spec setting) (string, string) {
+			if f := flags.Lookup(spec.flag); spec.flag != "" && f != nil && f.Changed {
+				return f.Value.String(), "--" + spec.flag
+			}
+			return "", ""
+		},
+	}
+	for _, layer := range layers {
+		values := map[string]any{}
+		for _, spec := range settingSpecs {
+			v, origin := layer(spec)
+			if origin == "" {
+				continue
+			}
+			if spec.key == keyLog {
+				v = strings.ToLower(v)
+			}
+			if spec.check != nil && v != "" {
+				if err := spec.check(v); err != nil {
+					return nil, &kalla.Error{Code: kalla.CodeUsage, Op: "reading settings", Where: settingPlace(spec, origin), Err: err}
+				}
+			}
+			values[spec.key] = v
+			s.origins[spec.key] = origin
+		}
+		if err := s.merged.Load(confmap.Provider(values, ""), nil); err != nil {
+			return nil, &kalla.Error{Code: kalla.CodeInternal, Op: "reading settings", Err: err}
+		}
+	}
+	return s, nil
+}
+
+// settingPlace names where a value was written.
+func settingPlace(spec setting, origin string) string {
+	if origin == configFile {
+		return configFile + ": " + spec.key
+	}
+	return origin
+}
+
+// readConfigFile reads the scalars of kalla.yaml; no file means no values.
+func readConfigFile(path string) (map[string]string, error) {
+	const op = "reading settings"
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, &kalla.Error{Code: kalla.CodeUsage, Op: op, Where: configFile, Err: err}
+	}
+	tree, err := yaml.Parser().Unmarshal(data)
+	if err != nil {
+		return nil, &kalla.Error{Code: kalla.CodeUsage, Op: op, Where: configFile,
+			Why: strings.TrimPrefix(err.Error(), "yaml: "), Hint: "it is a list of lines such as  memory: 4GB"}
+	}
+	var keys []string
+	for _, s := range settingSpecs {
+		keys = append(keys, s.key)
+	}
+	out := map[string]string{}
+	for key, v := range tree {
+		if !slices.Contains(keys, key) {
+			hint := "settings: " + strings.Join(keys, ", ")
+			if near := nearest(key, keys); near != "" {
+				hint = "did you mean " + near + "?"
+			}
+			return nil, &kalla.Error{Code: kalla.CodeUsage, Op: op, Where: configFile, Why: fmt.Sprintf("there is no setting %q", key), Hint: hint}
+		}
+		switch v.(type) {
+		case map[string]any, []any, nil:
+			return nil, &kalla.Error{Code: kalla.CodeUsage, Op: op, Where: configFile + ": " + key, Why: "the value is not a text or a number"}
+		}
+		out[key] = fmt.Sprint(v)
+	}
+	return out, nil
+}
+
+func (s *settings) get(key string) string { return s.merged.String(key) }
+
+// limits are the bounds of the engine. The values were checked when they were read.
+func (c *command) limits() engine.Limits {
+	l := engine.Limits{TempDir: c.path(c.settings.get(keyTempDir))}
+	l.Memory, _ = parseBytes(c.settings.get(keyMemory))
+	l.Threads, _ = strconv.Atoi(c.settings.get(keyThreads))
+	return l
+}
+
+// lookupEnv is the environment as the engine sees it: settings of kalla.yaml included.
+func (c *command) lookupEnv(name string) (string, bool) {
+	if name == extensionsEnv {
+		v := c.path(c.settings.get(keyExtensions))
+		return v, v != ""
+	}
+	return c.env.LookupEnv(name)
+}
+
+func oneOf(values ...string) func(string) error {
+	return func(v string) error {
+		if slices.Contains(values, v) {
+			return nil
+		}
+		return fmt.Errorf("%q is not one of %s", v, strings.Join(values, ", "))
+	}
+}
+
+func checkThreads(v string) error {
+	if n, err := strconv.Atoi(v); err != nil || n < 1 || n > 4096 {
+		return fmt.Errorf("%q is not a number of threads from 1 to 4096", v)
+	}
+	return nil
+}
+
+// parseBytes reads "4GB" (powers of ten), "4GiB" (powers of two) or a plain
+// number of bytes; empty gives 0.
+func parseBytes(v string) (int64, error) {
+	if v == "" {
+		return 0, nil
+	}
+	bad := fmt.Errorf("%q is not a size such as 512MB or 4GiB", v)
+	text := strings.ToUpper(strings.ReplaceAll(v, " ", ""))
+	digits := strings.TrimRight(text, "KMGTIB")
+	unit := text[len(digits):]
+	factors := map[string]float64{"": 1, "B": 1, "KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12,
+		"K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30, "TIB": 1 << 40}
+	factor, ok := factors[unit]
+	n, err := strconv.ParseFloat(digits, 64)
+	if err != nil || !ok || n <= 0 || n*factor >= 1<<62 || n*factor < 1 {
+		return 0, bad
+	}
+	return int64(n * factor), nil
+}
