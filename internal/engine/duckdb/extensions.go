@@ -1,0 +1,84 @@
+package duckdb
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"kalla"
+)
+
+// extensionVersion is the version of DuckDB that the driver embeds; an
+// extension is built for exactly one.
+const extensionVersion = "v1.5.5"
+
+func platform() string {
+	name := runtime.GOOS
+	if name == "darwin" {
+		name = "osx"
+	}
+	return name + "_" + runtime.GOARCH
+}
+
+// extensionFolder is where DuckDB looks for extensions by itself and where it
+// would install them: KALLA_DUCKDB_EXTENSIONS, else Kalla's cache, else "" for DuckDB's own folder.
+func extensionFolder() string {
+	if dir := os.Getenv("KALLA_DUCKDB_EXTENSIONS"); dir != "" {
+		return dir
+	}
+	cache := os.Getenv("XDG_CACHE_HOME")
+	if home, err := os.UserHomeDir(); err == nil && cache == "" {
+		cache = filepath.Join(home, ".cache")
+	}
+	dir := filepath.Join(cache, "kalla", "duckdb")
+	if _, err := os.Stat(dir); err != nil {
+		return ""
+	}
+	return dir
+}
+
+// extensionFile finds an extension on disk, or returns "".
+func extensionFile(name string) string {
+	file := name + ".duckdb_extension"
+	var places []string
+	if dir := extensionFolder(); dir != "" {
+		places = append(places, filepath.Join(dir, extensionVersion, platform(), file), filepath.Join(dir, file))
+	}
+	if home, err := os.UserHomeDir(); err == nil {
+		places = append(places, filepath.Join(home, ".duckdb", "extensions", extensionVersion, platform(), file))
+	}
+	for _, p := range places {
+		if info, err := os.Stat(p); err == nil && info.Mode().IsRegular() {
+			return p
+		}
+	}
+	return ""
+}
+
+// load loads an extension from disk, else installs it from DuckDB's
+// repository. Only signed extensions are accepted, which is DuckDB's default.
+func (s *Session) load(ctx context.Context, name string) error {
+	if s.loaded[name] {
+		return nil
+	}
+	file := extensionFile(name)
+	query := "LOAD " + text(file)
+	if file == "" {
+		query = "INSTALL " + name + "; LOAD " + name
+	}
+	if _, err := s.conn.ExecContext(ctx, query); err != nil {
+		if c := canceled(ctx, err); c != nil {
+			return c
+		}
+		e := &kalla.Error{Code: kalla.CodeEngine, Op: "loading the DuckDB extension " + name, Where: file, Err: err, Why: firstLine(err)}
+		if file == "" {
+			e.Why = "it is not installed and cannot be downloaded"
+			e.Hint = "run scripts/duckdb-extensions.sh, or set KALLA_DUCKDB_EXTENSIONS to a folder with " +
+				filepath.Join(extensionVersion, platform(), name+".duckdb_extension")
+		}
+		return e
+	}
+	s.loaded[name] = true
+	return nil
+}

@@ -1,0 +1,207 @@
+// Package duckdb runs plans on DuckDB, embedded in the process. A session is
+// an instance of its own, in memory, that spills to a private folder.
+package duckdb
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+
+	driver "github.com/duckdb/duckdb-go/v2"
+	"github.com/duckdb/duckdb-go/v2/mapping"
+
+	"kalla"
+	"kalla/internal/engine"
+	"kalla/internal/match"
+)
+
+var (
+	_ engine.Session   = (*Session)(nil)
+	_ engine.Inspector = (*Session)(nil)
+)
+
+// Session is a private DuckDB instance.
+type Session struct {
+	db      *sql.DB
+	conn    *sql.Conn // the one connection: what it creates and sets is seen by all statements
+	temp    string    // private folder for spilling, removed on Close
+	version string
+
+	loaded   map[string]bool   // extensions
+	attached map[string]string // databases: snapshot key to catalogue name
+	secrets  int
+
+	progress struct {
+		sync.Mutex
+		conn mapping.Connection // nil pointer once closed
+	}
+	closeOnce sync.Once
+	closeErr  error
+}
+
+// Open starts an instance. Its temporary folder is below limits.TempDir, or the system's.
+func Open(ctx context.Context, limits engine.Limits) (*Session, error) {
+	parent := limits.TempDir
+	if parent == "" {
+		parent = os.TempDir()
+	}
+	temp, err := os.MkdirTemp(parent, "kalla-duckdb-")
+	if err != nil {
+		return nil, &kalla.Error{Code: kalla.CodeEngine, Op: "opening duckdb", Where: parent,
+			Why: "the folder for temporary files cannot be written", Hint: "name another with --temp-dir", Err: err}
+	}
+	s := &Session{temp: temp, loaded: map[string]bool{}, attached: map[string]string{}}
+	if err := s.open(ctx, limits); err != nil {
+		_ = s.Close()
+		return nil, &kalla.Error{Code: kalla.CodeEngine, Op: "opening duckdb", Err: err}
+	}
+	return s, nil
+}
+
+func (s *Session) open(ctx context.Context, limits engine.Limits) error {
+	connector, err := driver.NewConnector(":memory:", nil)
+	if err != nil {
+		return err
+	}
+	s.db = sql.OpenDB(connector)
+	if s.conn, err = s.db.Conn(ctx); err != nil {
+		return err
+	}
+	threads := limits.Threads
+	if threads <= 0 {
+		threads = runtime.GOMAXPROCS(0)
+	}
+	settings := []string{
+		"SET autoinstall_known_extensions = false",
+		"SET autoload_known_extensions = false",
+		"SET temp_directory = " + text(s.temp),
+		"SET threads = " + strconv.Itoa(threads),
+		// Rows carry no order of their own: key order is made where it matters.
+		// Without insertion order the reader needs no buffers to restore it.
+		"SET preserve_insertion_order = false",
+		"SET enable_progress_bar = true",
+		"SET enable_progress_bar_print = false",
+		"SET TimeZone = 'UTC'",
+	}
+	if limits.Memory > 0 {
+		settings = append(settings, fmt.Sprintf("SET memory_limit = '%dB'", limits.Memory))
+	}
+	if folder := extensionFolder(); folder != "" {
+		settings = append(settings, "SET extension_directory = "+text(folder))
+	}
+	if _, err := s.conn.ExecContext(ctx, strings.Join(settings, "; ")); err != nil {
+		return err
+	}
+	if _, err := s.conn.ExecContext(ctx, strings.Join(Macros(), "; ")); err != nil {
+		return err
+	}
+	if err := s.conn.QueryRowContext(ctx, "SELECT library_version FROM pragma_version()").Scan(&s.version); err != nil {
+		return err
+	}
+	return s.conn.Raw(func(c any) error {
+		// The driver does not expose its handle, which the progress call needs.
+		handle := reflect.ValueOf(c).Elem().FieldByName("conn")
+		if !handle.IsValid() {
+			return errors.New("the driver's connection has no handle")
+		}
+		s.progress.conn = mapping.Connection{Ptr: handle.FieldByName("Ptr").UnsafePointer()}
+		return nil
+	})
+}
+
+// Info names the engine and its version.
+func (s *Session) Info() kalla.EngineInfo {
+	return kalla.EngineInfo{Name: dialect.Name(), Version: s.version}
+}
+
+// Dialect returns the dialect of DuckDB.
+func (s *Session) Dialect() match.Dialect { return dialect }
+
+// Seal ends access to files and network but for the given folders, and locks
+// the configuration. Databases are detached: what they hold has been staged.
+func (s *Session) Seal(ctx context.Context, folders ...string) error {
+	for _, name := range s.attached {
+		if _, err := s.Exec(ctx, "DETACH "+ident(name)); err != nil {
+			return err
+		}
+	}
+	clear(s.attached)
+	quoted := make([]string, 0, len(folders)+1)
+	for _, f := range append([]string{s.temp}, folders...) {
+		abs, err := filepath.Abs(f)
+		if err != nil {
+			return &kalla.Error{Code: kalla.CodeEngine, Op: "sealing duckdb", Where: f, Err: err}
+		}
+		quoted = append(quoted, text(abs+string(filepath.Separator)))
+	}
+	_, err := s.Exec(ctx, "SET allowed_directories = ["+strings.Join(quoted, ", ")+"]; "+
+		"SET enable_external_access = false; SET lock_configuration = true")
+	return err
+}
+
+// Exec runs statements and returns the rows that the last one changed.
+func (s *Session) Exec(ctx context.Context, query string) (int64, error) {
+	res, err := s.conn.ExecContext(ctx, query)
+	if err != nil {
+		return 0, engineError(ctx, err)
+	}
+	n, err := res.RowsAffected()
+	if err != nil {
+		return 0, engineError(ctx, err)
+	}
+	return n, nil
+}
+
+// Query runs one statement and returns its rows, which the caller closes.
+func (s *Session) Query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	rows, err := s.conn.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, engineError(ctx, err)
+	}
+	return rows, nil
+}
+
+// Progress is the share of the running statement that is done, 0..1, or -1
+// where DuckDB cannot say. It may be called from any goroutine.
+func (s *Session) Progress() float64 {
+	s.progress.Lock()
+	defer s.progress.Unlock()
+	if s.progress.conn.Ptr == nil {
+		return -1
+	}
+	p := mapping.QueryProgress(s.progress.conn)
+	percent, _, _ := mapping.QueryProgressTypeMembers(&p)
+	if percent < 0 {
+		return -1
+	}
+	return min(percent/100, 1)
+}
+
+// Close frees the instance and removes its temporary folder.
+func (s *Session) Close() error {
+	s.closeOnce.Do(func() {
+		s.progress.Lock()
+		s.progress.conn = mapping.Connection{}
+		s.progress.Unlock()
+		var errs []error
+		if s.conn != nil {
+			errs = append(errs, s.conn.Close())
+		}
+		if s.db != nil {
+			errs = append(errs, s.db.Close())
+		}
+		errs = append(errs, os.RemoveAll(s.temp))
+		if err := errors.Join(errs...); err != nil {
+			s.closeErr = &kalla.Error{Code: kalla.CodeEngine, Op: "closing duckdb", Err: err}
+		}
+	})
+	return s.closeErr
+}

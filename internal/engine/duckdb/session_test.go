@@ -1,0 +1,106 @@
+package duckdb_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"kalla"
+	"kalla/internal/engine"
+	"kalla/internal/engine/duckdb"
+)
+
+func TestSessionLeavesNothingBehind(t *testing.T) {
+	dir := t.TempDir()
+	s, err := duckdb.Open(t.Context(), engine.Limits{TempDir: dir, Memory: 64 << 20, Threads: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Exec(t.Context(), "CREATE TABLE t AS SELECT hash(range) AS a, hash(range + 1) AS b FROM range(8000000)"); err != nil {
+		t.Fatal(err) // 128 MB in 64
+	}
+	spilled, err := filepath.Glob(filepath.Join(dir, "*", "*"))
+	if err != nil || len(spilled) == 0 {
+		t.Errorf("nothing was spilled below %s: %v", dir, err)
+	}
+	for range 2 {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if left, _ := os.ReadDir(dir); len(left) > 0 {
+		t.Errorf("%v is left behind", left)
+	}
+	if p := s.Progress(); p != -1 {
+		t.Errorf("progress of a closed session is %v", p)
+	}
+}
+
+func TestMemoryLimit(t *testing.T) {
+	s, err := duckdb.Open(t.Context(), engine.Limits{TempDir: t.TempDir(), Memory: 32 << 20, Threads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	_, err = s.Exec(t.Context(), "CREATE TABLE t AS SELECT list(hash(range)) AS l FROM range(20000000)")
+	if kalla.CodeOf(err) != kalla.CodeLimit {
+		t.Errorf("got %v, want an error of class limit", err)
+	}
+}
+
+func TestSeal(t *testing.T) {
+	s := open(t)
+	inside, outside := t.TempDir(), write(t, "secret.csv", "a\n1\n")
+	if err := s.Seal(t.Context(), inside); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Exec(t.Context(), "COPY (SELECT 1 AS a) TO '"+filepath.Join(inside, "x.parquet")+"'"); err != nil {
+		t.Errorf("the allowed folder cannot be written: %v", err)
+	}
+	for _, query := range []string{
+		"SELECT * FROM read_csv('" + outside + "')",
+		"COPY (SELECT 1) TO '" + outside + "x'",
+		"ATTACH '" + outside + "' AS x",
+		"SET enable_external_access = true",
+		"SET memory_limit = '1GB'",
+		"INSTALL httpfs",
+	} {
+		if _, err := s.Exec(t.Context(), query); err == nil {
+			t.Errorf("%s is possible in a sealed session", query)
+		}
+	}
+}
+
+func TestOpenFault(t *testing.T) {
+	_, err := duckdb.Open(t.Context(), engine.Limits{TempDir: filepath.Join(t.TempDir(), "missing")})
+	if err == nil || !strings.Contains(err.Error(), "missing") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestProgress(t *testing.T) {
+	s := open(t)
+	var events []kalla.Progress
+	in := input(t, write(t, "f.csv", "a,b\n1,2\n3,4\n"), nil)
+	if _, err := s.Stage(t.Context(), []engine.Input{in}, func(p kalla.Progress) { events = append(events, p) }); err != nil {
+		t.Fatal(err)
+	}
+	last := events[len(events)-1]
+	want := kalla.Progress{Stage: kalla.StageStaging, Step: "reading payments", Fraction: 1, Source: "payments", Rows: 2}
+	if last != want {
+		t.Errorf("last event is %+v, want %+v", last, want)
+	}
+}
+
+func BenchmarkOpen(b *testing.B) {
+	for range b.N {
+		s, err := duckdb.Open(b.Context(), engine.Limits{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := s.Close(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
