@@ -1,6 +1,5 @@
 # make help lists the targets.
 
-CACHE    := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/kalla
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 COMMANDS := $(notdir $(wildcard cmd/*))
 
@@ -13,6 +12,8 @@ BUILDFLAGS := -trimpath -ldflags "-s -w -X kalla/internal/app.Version=$(VERSION)
 TESTFLAGS ?= -race -timeout 15m
 PACKAGES  ?= ./...
 FUZZTIME  ?= 60s
+
+GOLANGCI_LINT := v2.15.0
 
 .DEFAULT_GOAL := help
 
@@ -40,8 +41,7 @@ check: ## gofmt and go vet, in seconds
 
 .PHONY: lint
 lint: ## golangci-lint: imports point down, money is no float, errors are wrapped
-	@scripts/setup.sh lint
-	$(CACHE)/bin/golangci-lint run $(PACKAGES)
+	go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT) run $(PACKAGES)
 
 .PHONY: fuzz
 fuzz: compiler ## each fuzz target for FUZZTIME (60s)

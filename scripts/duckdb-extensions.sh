@@ -4,9 +4,10 @@
 #
 #   duckdb-extensions.sh [DIR] [NAME…]
 #
-# DIR defaults to ${XDG_CACHE_HOME:-~/.cache}/kalla/duckdb/VERSION/PLATFORM, where
-# Kalla's tests look; for a run, name it in KALLA_DUCKDB_EXTENSIONS. NAMEs default to
-# what the sources of Kalla need; iceberg, delta, avro and fts can be named as well.
+# DIR defaults to the place in the user's cache where Kalla looks by itself
+# (~/.cache/kalla/duckdb/VERSION/PLATFORM on Linux); any other is to be named in
+# KALLA_DUCKDB_EXTENSIONS. NAMEs default to what the sources of Kalla need;
+# iceberg, delta, avro and fts can be named as well.
 # Extensions that are there already are left alone. They come from the Python
 # package index (packages duckdb-extension-NAME), so Python 3 is needed.
 set -euo pipefail
@@ -21,7 +22,9 @@ case "$(uname -s)-$(uname -m)" in
   *) echo "duckdb-extensions: DuckDB has no extensions for $(uname -sm)" >&2; exit 1 ;;
 esac
 
-dir=${1:-${XDG_CACHE_HOME:-$HOME/.cache}/kalla/duckdb/v$version/$platform}
+cache=${XDG_CACHE_HOME:-$HOME/.cache}
+[ "$(uname -s)" != Darwin ] || cache=$HOME/Library/Caches
+dir=${1:-$cache/kalla/duckdb/v$version/$platform}
 if [ $# -gt 1 ]; then
   names=("${@:2}")
 else

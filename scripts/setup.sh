@@ -4,7 +4,6 @@
 #
 #   setup.sh build    a C++ compiler, which the embedded engine is linked with
 #   setup.sh test     that, PostgreSQL, MariaDB, an S3 server, DuckDB's extensions
-#   setup.sh lint     golangci-lint
 #
 # Packages are installed on Debian and its relatives, as root. Elsewhere the
 # script says what is missing and fails. Nothing is started: the tests start
@@ -13,8 +12,8 @@ set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/kalla
-versitygw=v1.8.0     # also named in internal/testenv/s3.go
-golangci_lint=v2.15.0
+[ "$(uname -s)" != Darwin ] || cache=$HOME/Library/Caches/kalla
+versitygw=v1.8.0 # also named in internal/testenv/s3.go
 
 have() { command -v "$1" >/dev/null 2>&1; }
 
@@ -22,7 +21,9 @@ packages=()
 
 need_build() {
   have go || { echo "setup: Go is not installed; the version is in go.mod" >&2; exit 1; }
-  { have "${CXX:-g++}" && have "${CC:-gcc}"; } || packages+=(build-essential)
+  local cc=${CC:-gcc} cxx=${CXX:-g++} # may carry flags
+  { have "${cc%% *}" && have "${cxx%% *}"; } || packages+=(build-essential)
+  have make || packages+=(make)
 }
 
 need_test() {
@@ -69,11 +70,8 @@ case "${1:-}" in
     go_tool versitygw github.com/versity/versitygw/cmd/versitygw "$versitygw"
     "$here/duckdb-extensions.sh"
     ;;
-  lint)
-    go_tool golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint "$golangci_lint"
-    ;;
   *)
-    echo "usage: setup.sh build|test|lint" >&2
+    echo "usage: setup.sh build|test" >&2
     exit 2
     ;;
 esac

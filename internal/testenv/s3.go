@@ -62,7 +62,11 @@ func (s *S3Server) Get(t testing.TB, bucket, key string) []byte {
 }
 
 var s3 = sync.OnceValues(func() (*S3Server, error) {
-	server, err := program("versitygw", "run make setup, or go install github.com/versity/versitygw/cmd/versitygw@v1.8.0", filepath.Join(cacheDir(), "bin"))
+	cache, err := cacheDir()
+	if err != nil {
+		return nil, err
+	}
+	server, err := program("versitygw", "run make setup, or go install github.com/versity/versitygw/cmd/versitygw@v1.8.0", filepath.Join(cache, "bin"))
 	if err != nil {
 		return nil, err
 	}

@@ -48,7 +48,12 @@ func DuckDBExtensions(t testing.TB) string {
 	t.Helper()
 	dir := os.Getenv("KALLA_DUCKDB_EXTENSIONS")
 	if dir == "" {
-		dir = filepath.Join(cacheDir(), "duckdb", "v"+DuckDBVersion, strings.Replace(runtime.GOOS, "darwin", "osx", 1)+"_"+runtime.GOARCH)
+		cache, err := cacheDir()
+		if err != nil {
+			t.Fatal(err)
+		}
+		platform := strings.Replace(runtime.GOOS, "darwin", "osx", 1) + "_" + runtime.GOARCH
+		dir = filepath.Join(cache, "duckdb", "v"+DuckDBVersion, platform)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "postgres_scanner.duckdb_extension")); err != nil {
 		t.Fatalf("DuckDB's extensions are missing: %v\nrun scripts/duckdb-extensions.sh (or make setup)", err)
@@ -57,12 +62,9 @@ func DuckDBExtensions(t testing.TB) string {
 }
 
 // cacheDir is where the scripts of this repository put what they fetch.
-func cacheDir() string {
-	base := os.Getenv("XDG_CACHE_HOME")
-	if base == "" {
-		base = filepath.Join(os.Getenv("HOME"), ".cache")
-	}
-	return filepath.Join(base, "kalla")
+func cacheDir() (string, error) {
+	dir, err := os.UserCacheDir()
+	return filepath.Join(dir, "kalla"), err
 }
 
 // program finds an executable on the PATH, in /usr/sbin, or in the newest of
