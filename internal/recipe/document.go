@@ -63,7 +63,9 @@ func parse(data []byte) (*yaml.Node, kalla.Faults) {
 	if !utf8.Valid(data) && !bytes.HasPrefix(data, []byte{0xff, 0xfe}) && !bytes.HasPrefix(data, []byte{0xfe, 0xff}) {
 		return nil, one(invalidLine(data), "the text is not UTF-8", "save the recipe as UTF-8")
 	}
-	dec := yaml.NewDecoder(bytes.NewReader(shield(joinSurrogates(data))))
+	data = yamlEscapes(data)
+	text, shielded := shield(data)
+	dec := yaml.NewDecoder(bytes.NewReader(text))
 	var doc yaml.Node
 	if err := dec.Decode(&doc); err != nil {
 		if errors.Is(err, io.EOF) {
@@ -85,7 +87,9 @@ func parse(data []byte) (*yaml.Node, kalla.Faults) {
 		return nil, kalla.Faults{{Line: root.Line, Column: root.Column,
 			Problem: "a recipe is a mapping of fields, this is " + describe(root), Hint: "start with kalla: 1"}}
 	}
-	unshield(&doc)
+	if shielded {
+		unshield(&doc)
+	}
 	if f := (&inspector{open: map[*yaml.Node]bool{}}).inspect(root); len(f) > 0 {
 		return nil, f
 	}
@@ -108,15 +112,18 @@ func invalidLine(data []byte) int {
 	return line
 }
 
-var surrogates = regexp.MustCompile(`\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|.)`)
+var jsonEscape = regexp.MustCompile(`\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|.)`)
 
-// joinSurrogates rewrites the escape pairs with which JSON spells a character
-// beyond U+FFFF ("😀") as YAML's single escape; YAML knows no pairs.
-func joinSurrogates(data []byte) []byte {
-	if !bytes.HasPrefix(bytes.TrimSpace(data), []byte("{")) || !bytes.Contains(data, []byte(`\u`)) {
+// yamlEscapes rewrites the two escapes of JSON that the YAML reader does not know: the
+// pair that spells a character beyond U+FFFF ("\ud83d\ude00"), and "\/".
+func yamlEscapes(data []byte) []byte {
+	if !bytes.HasPrefix(bytes.TrimSpace(data), []byte("{")) || !bytes.Contains(data, []byte(`\`)) {
 		return data
 	}
-	return surrogates.ReplaceAllFunc(data, func(m []byte) []byte {
+	return jsonEscape.ReplaceAllFunc(data, func(m []byte) []byte {
+		if string(m) == `\/` {
+			return []byte("/")
+		}
 		if len(m) != 12 {
 			return m
 		}
@@ -133,11 +140,14 @@ const shieldOpen, shieldClose = "\ue000\ue001", "\ue002"
 
 var unquotedReference = regexp.MustCompile(`\$\{([A-Za-z_][A-Za-z0-9_]*)\}`)
 
-func shield(data []byte) []byte {
-	if bytes.Contains(data, []byte(shieldOpen)) || bytes.Contains(data, []byte(shieldClose)) {
-		return data // then references in { } must be quoted
+var shieldInUse = regexp.MustCompile(`[\x{e000}-\x{e002}]|\\(?i:u|u0000)(?i:e00[0-2])`)
+
+// shield reports false when the text holds those characters itself; references inside { } must be quoted then.
+func shield(data []byte) ([]byte, bool) {
+	if !bytes.Contains(data, []byte("${")) || shieldInUse.Match(data) {
+		return data, false
 	}
-	return unquotedReference.ReplaceAll(data, []byte(shieldOpen+"${1}"+shieldClose))
+	return unquotedReference.ReplaceAll(data, []byte(shieldOpen+"${1}"+shieldClose)), true
 }
 
 func unshield(n *yaml.Node) {

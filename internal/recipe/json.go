@@ -3,7 +3,9 @@ package recipe
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"regexp"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 
@@ -73,6 +75,8 @@ func appendJSON(b []byte, n *yaml.Node) ([]byte, error) {
 	return appendString(b, n.Value)
 }
 
+// appendString writes a JSON string that the YAML reader takes too: JSON leaves
+// some characters as they are that YAML wants escaped.
 func appendString(b []byte, s string) ([]byte, error) {
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)
@@ -80,5 +84,12 @@ func appendString(b []byte, s string) ([]byte, error) {
 	if err := enc.Encode(s); err != nil {
 		return nil, err
 	}
-	return append(b, bytes.TrimSuffix(buf.Bytes(), []byte("\n"))...), nil
+	for _, r := range string(bytes.TrimSuffix(buf.Bytes(), []byte("\n"))) {
+		if isControl(r) || needsQuotes(r) && r <= 0xffff {
+			b = fmt.Appendf(b, `\u%04x`, r)
+		} else {
+			b = utf8.AppendRune(b, r)
+		}
+	}
+	return b, nil
 }

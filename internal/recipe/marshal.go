@@ -88,7 +88,9 @@ func readsAsBlock(s string) bool {
 	return true
 }
 
-func needsQuotes(r rune) bool { return isControl(r) || r == '\ufeff' || r >= 0xd800 && r < 0xe000 || r >= 0xfff0 }
+func needsQuotes(r rune) bool {
+	return isControl(r) || r == '\ufeff' || r >= 0xfff0
+}
 
 func number(n int) *yaml.Node {
 	return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!int", Value: strconv.Itoa(n)}
@@ -221,9 +223,9 @@ func optionsNode(options map[string]string) *yaml.Node {
 		return nil
 	}
 	m := flow()
-	for _, o := range Options {
-		if v, ok := options[o.Name]; ok {
-			m.add(o.Name, text(escape(v)))
+	for _, o := range fileOptions {
+		if v, ok := options[o.name]; ok {
+			m.add(o.name, text(escape(v)))
 		}
 	}
 	return m.node

@@ -7,9 +7,9 @@ import (
 	"unicode/utf8"
 )
 
-// Options are the settings of options: of a source or an extra, in the order
+// fileOptions are the settings of options: of a source or an extra, in the order
 // in which Marshal writes them: how a file is read where detection is not enough.
-var Options = []Option{
+var fileOptions = []option{
 	{"format", "How the file is written, where its extension does not say: csv, parquet, json, ndjson, xlsx …", nil, regexp.MustCompile(`^[a-z][a-z0-9]{1,15}$`)},
 	{"compression", "How the file is compressed, where its extension does not say.", []string{"none", "gzip", "zstd"}, nil},
 	{"encoding", "The character set of a text file: utf-8, utf-16, latin-1, windows-1252 …", nil, regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:-]{0,39}$`)},
@@ -28,19 +28,19 @@ var Options = []Option{
 
 var oneCharacter = regexp.MustCompile(`^(?:none|[^\r\n])$`)
 
-// Option describes one setting of options:. It takes one of Values, or a text
+// option describes one setting of options:. It takes one of values, or a text
 // of the form of its pattern.
-type Option struct {
-	Name    string
-	Doc     string   // one sentence for people
-	Values  []string // the closed set it takes; nil when it takes free text
+type option struct {
+	name    string
+	doc     string   // one sentence for people
+	values  []string // the closed set it takes; nil when it takes free text
 	pattern *regexp.Regexp
 }
 
 func optionNames() []string {
-	names := make([]string, len(Options))
-	for i, o := range Options {
-		names[i] = o.Name
+	names := make([]string, len(fileOptions))
+	for i, o := range fileOptions {
+		names[i] = o.name
 	}
 	return names
 }
@@ -53,14 +53,14 @@ func (d *decoder) options(f field) map[string]string {
 	}
 	out := make(map[string]string, len(names))
 	for i, name := range names {
-		at := slices.IndexFunc(Options, func(o Option) bool { return o.Name == name })
+		at := slices.IndexFunc(fileOptions, func(o option) bool { return o.name == name })
 		if at < 0 {
 			d.add(values[i].path, "unknown option "+quote(name), suggest(name, optionNames(), "the options are"))
 			continue
 		}
 		text, known := d.scalar(values[i], inText)
 		out[name] = text
-		if o := Options[at]; known && !o.takes(text) {
+		if o := fileOptions[at]; known && !o.takes(text) {
 			d.add(values[i].path, quote(text)+" is not a value of "+name, o.hint(text))
 		}
 	}
@@ -70,25 +70,25 @@ func (d *decoder) options(f field) map[string]string {
 	return out
 }
 
-func (o Option) takes(text string) bool {
+func (o option) takes(text string) bool {
 	if strings.ContainsRune(text, utf8.RuneError) || strings.ContainsRune(text, 0) {
 		return false
 	}
-	if o.Values != nil {
-		return slices.Contains(o.Values, text)
+	if o.values != nil {
+		return slices.Contains(o.values, text)
 	}
 	return o.pattern.MatchString(text)
 }
 
-func (o Option) hint(text string) string {
-	if o.Values != nil {
-		quoted := make([]string, len(o.Values))
-		for i, v := range o.Values {
+func (o option) hint(text string) string {
+	if o.values != nil {
+		quoted := make([]string, len(o.values))
+		for i, v := range o.values {
 			if quoted[i] = v; !simpleKey.MatchString(v) {
 				quoted[i] = quote(v)
 			}
 		}
 		return wordHint(text, quoted)
 	}
-	return o.Doc
+	return o.doc
 }
