@@ -53,6 +53,10 @@ type Session interface {
 	Seal(ctx context.Context, folders ...string) error
 	Exec(ctx context.Context, query string) (rows int64, err error)
 	Query(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	// Columns describes the rows that a query would give.
+	Columns(ctx context.Context, query string) (kalla.Schema, error)
+	// WriteParquet writes the rows of a query to a new Parquet file and returns how many there were.
+	WriteParquet(ctx context.Context, query, path string) (rows int64, err error)
 	// Progress is the share, 0..1, of the statement that is running, or -1 where the engine cannot say.
 	Progress() float64
 	// Close frees memory and removes temporary files; it is safe to call twice.

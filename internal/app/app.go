@@ -1,0 +1,173 @@
+// Package app wires the parts together: it is the only package that knows
+// which engines and stores there are.
+package app
+
+import (
+	"context"
+	"time"
+
+	"kalla"
+	"kalla/internal/engine"
+	"kalla/internal/engine/duckdb"
+	"kalla/internal/evidence"
+	"kalla/internal/match"
+	"kalla/internal/recipe"
+	"kalla/internal/source"
+)
+
+// Version is the version of the program, set when it is built.
+var Version = "dev"
+
+// Engine is what OpenEngine gives: it runs plans and looks at sources.
+type Engine interface {
+	engine.Session
+	engine.Inspector
+}
+
+// OpenEngine opens the embedded engine.
+func OpenEngine(ctx context.Context, limits engine.Limits) (Engine, error) {
+	return duckdb.Open(ctx, limits)
+}
+
+// Job is one reconciliation.
+type Job struct {
+	Recipe    *kalla.Recipe
+	Document  *recipe.Document // where the recipe came from, so that faults name lines; may be nil
+	RunID     string
+	Out       string // folder of the evidence, which must not exist
+	Evidence  string // full, keys or none; empty is full
+	Engine    string // auto or duckdb; empty is auto
+	BaseDir   string // relative paths of the recipe are below it
+	Limits    engine.Limits
+	LookupEnv func(string) (string, bool) // for ${NAME} in URIs
+	Report    func(kalla.Progress)        // may be nil
+	Now       func() time.Time            // may be nil
+}
+
+// Run reconciles: stages both sources, matches, writes and publishes the
+// evidence. Errors are *kalla.Error; after one nothing is left behind.
+func Run(ctx context.Context, job Job) (*kalla.Summary, error) {
+	r := run{Job: job}
+	if err := r.prepare(); err != nil {
+		return nil, err
+	}
+	session, err := OpenEngine(ctx, r.Limits)
+	if err != nil {
+		return nil, err
+	}
+	defer session.Close()
+	r.session = session
+	if err := r.do(ctx); err != nil {
+		if ctx.Err() != nil && kalla.CodeOf(err) != kalla.CodeCanceled {
+			return nil, &kalla.Error{Code: kalla.CodeCanceled, Op: "running recipe", Where: r.Recipe.ID, Why: "cancelled", Err: ctx.Err()}
+		}
+		return nil, err
+	}
+	return &r.summary, nil
+}
+
+// run is a job in progress.
+type run struct {
+	Job
+	session Engine
+	started time.Time
+	level   evidence.Level
+	inputs  []engine.Input // left, right, then extras
+	tables  []engine.Table
+	plan    *match.Plan
+	summary kalla.Summary
+}
+
+func (r *run) prepare() error {
+	if r.Report == nil {
+		r.Report = func(kalla.Progress) {}
+	}
+	if r.Now == nil {
+		r.Now = time.Now
+	}
+	r.started = r.Now()
+	r.level = evidence.Level(r.Evidence)
+	switch r.level {
+	case "":
+		r.level = evidence.Full
+	case evidence.Full, evidence.Keys, evidence.None:
+	default:
+		return &kalla.Error{Code: kalla.CodeUsage, Op: "starting run", Where: "evidence", Why: "unknown level " + r.Evidence, Hint: "write full, keys or none"}
+	}
+	switch r.Engine {
+	case "", "auto", "duckdb":
+	default:
+		return &kalla.Error{Code: kalla.CodeUsage, Op: "starting run", Where: "engine", Why: "unknown engine " + r.Engine, Hint: "write auto or duckdb"}
+	}
+	inputs, err := Inputs(r.Recipe, r.BaseDir, r.LookupEnv)
+	r.inputs = inputs
+	return err
+}
+
+// Inputs are the sources of a recipe as an engine reads them: left, right, then the extras.
+func Inputs(r *kalla.Recipe, baseDir string, env func(string) (string, bool)) ([]engine.Input, error) {
+	numeric := numericColumns(r)
+	var out []engine.Input
+	for _, s := range []struct {
+		side  kalla.Side
+		table string
+		src   kalla.Source
+	}{{kalla.Left, match.LeftTable, r.Sources.Left}, {kalla.Right, match.RightTable, r.Sources.Right}} {
+		if s.src.URI == "" {
+			return nil, &kalla.Error{Code: kalla.CodeRecipe, Op: "finding source", Where: "sources." + string(s.side),
+				Why: "source " + s.src.Source + " is registered in the app, which this command does not use", Hint: "write its uri in the recipe, or give --" + string(s.side) + " URI"}
+		}
+		parsed, err := source.Parse(s.src.URI, s.src.Options, baseDir, env)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, engine.Input{Table: s.table, Alias: s.src.Alias, Source: parsed, Filters: s.src.Filters, Types: s.src.Types, Derive: s.src.Derive, Numeric: numeric[s.side]})
+	}
+	for _, x := range r.Extras {
+		parsed, err := source.Parse(x.URI, x.Options, baseDir, env)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, engine.Input{Table: x.Alias, Alias: x.Alias, Source: parsed, Types: x.Types})
+	}
+	return out, nil
+}
+
+// numericColumns are the columns that a recipe compares or sums as numbers.
+func numericColumns(r *kalla.Recipe) map[kalla.Side][]string {
+	out := map[kalla.Side][]string{}
+	derived := map[kalla.Side]map[string]bool{kalla.Left: {}, kalla.Right: {}}
+	for _, d := range r.Sources.Left.Derive {
+		derived[kalla.Left][d.Name] = true
+	}
+	for _, d := range r.Sources.Right.Derive {
+		derived[kalla.Right][d.Name] = true
+	}
+	add := func(left, right string, w *kalla.Within) {
+		if w != nil && w.Absolute == nil && w.Percent == nil {
+			return
+		}
+		if !derived[kalla.Left][left] {
+			out[kalla.Left] = append(out[kalla.Left], left)
+		}
+		if !derived[kalla.Right][right] {
+			out[kalla.Right] = append(out[kalla.Right], right)
+		}
+	}
+	for _, p := range r.Match {
+		for _, c := range p.When {
+			if c.Within != nil {
+				add(c.Left, c.Right, c.Within)
+			}
+		}
+		if p.Sum != nil {
+			add(p.Sum.Left, p.Sum.Right, p.Sum.Within)
+		}
+	}
+	for _, c := range r.Compare {
+		if c.Within != nil {
+			add(c.Left, c.Right, c.Within)
+		}
+	}
+	return out
+}

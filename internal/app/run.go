@@ -1,0 +1,172 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"kalla"
+	"kalla/internal/engine"
+	"kalla/internal/evidence"
+	"kalla/internal/match"
+	"kalla/internal/recipe"
+)
+
+func (r *run) do(ctx context.Context) error {
+	var writer *evidence.Writer
+	if r.level != evidence.None {
+		w, err := evidence.Begin(r.Out, r.RunID)
+		if err != nil {
+			return err
+		}
+		defer w.Abort()
+		writer = w
+	}
+	r.summary = kalla.Summary{RunID: r.RunID, RecipeID: r.Recipe.ID, Engine: r.session.Info()}
+	if err := r.stage(kalla.StageStaging, func() error { return r.stageSources(ctx) }); err != nil {
+		return err
+	}
+	var folders []string
+	if writer != nil {
+		folders = []string{writer.Dir()}
+	}
+	if err := r.session.Seal(ctx, folders...); err != nil {
+		return err
+	}
+	if err := r.stage(kalla.StageMatching, func() error { return r.match(ctx) }); err != nil {
+		return err
+	}
+	if writer == nil {
+		return nil
+	}
+	files := map[string]evidence.File{}
+	if err := r.stage(kalla.StageEvidence, func() error { return r.write(ctx, writer, files) }); err != nil {
+		return err
+	}
+	r.summary.Evidence = r.Out
+	return r.publish(ctx, writer, files)
+}
+
+// stage times one stage.
+func (r *run) stage(name kalla.Stage, do func() error) error {
+	start := time.Now()
+	if err := do(); err != nil {
+		return err
+	}
+	r.summary.Stages = append(r.summary.Stages, kalla.StageTime{Name: string(name), MS: time.Since(start).Milliseconds()})
+	r.Report(kalla.Progress{Stage: name, Fraction: 1})
+	return nil
+}
+
+func (r *run) stageSources(ctx context.Context) error {
+	// Lookups first: derived columns may join them.
+	order := append(append([]engine.Input(nil), r.inputs[2:]...), r.inputs[:2]...)
+	tables, err := r.session.Stage(ctx, order, r.Report)
+	if err != nil {
+		return err
+	}
+	n := len(tables)
+	r.tables = append([]engine.Table{tables[n-2], tables[n-1]}, tables[:n-2]...)
+	if faults := recipe.Check(r.Recipe, r.Document, r.tables[0].Schema, r.tables[1].Schema); len(faults) > 0 {
+		return &kalla.Error{Code: kalla.CodeRecipe, Op: "checking recipe against its sources", Where: r.Recipe.ID, Err: faults}
+	}
+	r.plan, err = match.Compile(r.Recipe, match.Input{Schema: r.tables[0].Schema, Rows: r.tables[0].Rows},
+		match.Input{Schema: r.tables[1].Schema, Rows: r.tables[1].Rows}, r.session.Dialect(), match.Options{Detail: r.detail()})
+	return err
+}
+
+func (r *run) detail() match.Detail {
+	if r.level == evidence.Keys {
+		return match.Keys
+	}
+	return match.Full
+}
+
+func (r *run) match(ctx context.Context) error {
+	searches, err := engine.Execute(ctx, r.session, r.plan.Nodes, r.Report)
+	if err != nil {
+		return err
+	}
+	s := &r.summary
+	s.Left.Alias, s.Right.Alias = r.Recipe.Sources.Left.Alias, r.Recipe.Sources.Right.Alias
+	if err := engine.Summarize(ctx, r.session, r.plan, searches, s); err != nil {
+		return err
+	}
+	s.MatchRate = engine.Rate(r.Recipe, s.Left, s.Right)
+	return r.badKeys()
+}
+
+// badKeys warns of records whose key is missing or not unique, or fails the run if the recipe says so.
+func (r *run) badKeys() error {
+	for _, side := range []struct {
+		sum kalla.SideSummary
+		key []string
+	}{{r.summary.Left, r.Recipe.Sources.Left.PrimaryKey}, {r.summary.Right, r.Recipe.Sources.Right.PrimaryKey}} {
+		if side.sum.BadKeys == 0 {
+			continue
+		}
+		records := "records have"
+		if side.sum.BadKeys == 1 {
+			records = "record has"
+		}
+		what := fmt.Sprintf("%s: %d %s an empty or duplicate primary key (%s)", side.sum.Alias, side.sum.BadKeys, records, strings.Join(side.key, ", "))
+		if r.Recipe.OnBadKey == kalla.FailOnBadKeys {
+			return &kalla.Error{Code: kalla.CodeBadKey, Op: "checking keys", Where: side.sum.Alias,
+				Why:  strings.TrimPrefix(what, side.sum.Alias+": "),
+				Hint: "mend the source, name a key that is unique, or write on_bad_key: report to list them as unmatched"}
+		}
+		r.summary.Warnings = append(r.summary.Warnings, what+"; they are unmatched with reason bad_key")
+	}
+	return nil
+}
+
+func (r *run) write(ctx context.Context, w *evidence.Writer, files map[string]evidence.File) error {
+	for i, f := range r.plan.Files {
+		stop := engine.Watch(r.session, func(share float64) {
+			r.Report(kalla.Progress{Stage: kalla.StageEvidence, Step: "writing " + f.Name, Fraction: (float64(i) + share) / float64(len(r.plan.Files))})
+		})
+		rows, err := r.session.WriteParquet(ctx, f.Query, w.Path(f.Name))
+		stop()
+		if err != nil {
+			return engine.StepError("writing "+f.Name, err)
+		}
+		schema, err := r.session.Columns(ctx, f.Query)
+		if err != nil {
+			return engine.StepError("describing "+f.Name, err)
+		}
+		files[f.Name] = evidence.File{Rows: rows, Schema: schema}
+	}
+	return nil
+}
+
+func (r *run) publish(ctx context.Context, w *evidence.Writer, files map[string]evidence.File) error {
+	redacted := recipe.Redact(r.Recipe)
+	document, err := recipe.JSON(redacted)
+	if err != nil {
+		return err
+	}
+	parameters := map[string]string{}
+	for _, p := range r.Recipe.Parameters {
+		parameters[p.Name] = p.Default
+	}
+	m := evidence.Manifest{
+		RunID: r.RunID, Kalla: Version, Level: r.level, Started: r.started.UTC(), Ended: r.Now().UTC(),
+		Engine: r.session.Info(), Recipe: document, Parameters: parameters, Summary: r.summary, Files: files,
+	}
+	for i, t := range r.tables {
+		in := r.inputs[i]
+		src := evidence.Source{Alias: in.Alias, Location: in.Source.Location(), Fingerprint: t.Fingerprint, Consistency: t.Consistency, Schema: t.Schema, Rows: t.Rows}
+		switch i {
+		case 0:
+			src.PrimaryKey = r.Recipe.Sources.Left.PrimaryKey
+			m.Left = src
+		case 1:
+			src.PrimaryKey = r.Recipe.Sources.Right.PrimaryKey
+			m.Right = src
+		default:
+			m.Extras = append(m.Extras, src)
+		}
+	}
+	return w.Publish(ctx, m)
+}

@@ -1,0 +1,252 @@
+package engine
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/shopspring/decimal"
+
+	"kalla"
+	"kalla/internal/match"
+)
+
+// Searches are the reports of a plan's subset searches, by pass from 1.
+type Searches map[int]kalla.SubsetSummary
+
+// Execute runs the nodes of a plan. Errors are *kalla.Error and name the step.
+func Execute(ctx context.Context, s Session, nodes []match.Node, report func(kalla.Progress)) (Searches, error) {
+	r := &runner{s: s, report: report, total: len(nodes), searches: Searches{}}
+	for i, n := range nodes {
+		r.done = i
+		if err := r.node(ctx, n, nil); err != nil {
+			return nil, err
+		}
+	}
+	return r.searches, nil
+}
+
+type runner struct {
+	s           Session
+	report      func(kalla.Progress)
+	done, total int
+	searches    Searches
+}
+
+// rounds replaces {i} and {j} inside a loop.
+type rounds struct{ now, next string }
+
+func (r *rounds) apply(query string) string {
+	if r == nil {
+		return query
+	}
+	return strings.NewReplacer("{i}", r.now, "{j}", r.next).Replace(query)
+}
+
+func (r *runner) node(ctx context.Context, n match.Node, loop *rounds) error {
+	switch n := n.(type) {
+	case match.Exec:
+		return r.watched(n.Name, func() error {
+			_, err := r.s.Exec(ctx, loop.apply(n.SQL))
+			return err
+		})
+	case match.If:
+		yes, err := r.ask(ctx, n.Name, loop.apply(n.Query))
+		if err != nil {
+			return err
+		}
+		branch := n.Else
+		if yes {
+			branch = n.Then
+		}
+		for _, b := range branch {
+			if err := r.node(ctx, b, loop); err != nil {
+				return err
+			}
+		}
+		return nil
+	case match.Loop:
+		for i := 0; ; i++ {
+			round := &rounds{strconv.Itoa(i), strconv.Itoa(i + 1)}
+			more, err := r.ask(ctx, n.Name, round.apply(n.While))
+			if err != nil || !more {
+				return err
+			}
+			for _, b := range n.Body {
+				if err := r.node(ctx, b, round); err != nil {
+					return err
+				}
+			}
+		}
+	case match.Guard:
+		var got int64
+		if err := r.watched(n.Name, func() error { return QueryRow(ctx, r.s, n.Query, &got) }); err != nil {
+			return err
+		}
+		if got <= n.Max {
+			return nil
+		}
+		why := n.Why
+		if strings.Contains(why, "%d") {
+			why = fmt.Sprintf(why, got)
+		}
+		return &kalla.Error{Code: n.Code, Op: "matching", Why: why, Hint: n.Hint}
+	case match.Search:
+		return r.watched(n.Name, func() error { return r.search(ctx, n) })
+	}
+	return &kalla.Error{Code: kalla.CodeInternal, Op: "matching", Why: fmt.Sprintf("unknown step %T", n)}
+}
+
+// ask runs a query that gives one boolean.
+func (r *runner) ask(ctx context.Context, name, query string) (bool, error) {
+	var yes sql.NullBool
+	err := r.watched(name, func() error { return QueryRow(ctx, r.s, query, &yes) })
+	return yes.Bool, err
+}
+
+// watched runs a step and reports its progress four times a second.
+func (r *runner) watched(name string, step func() error) error {
+	stop := Watch(r.s, func(share float64) {
+		r.report(kalla.Progress{Stage: kalla.StageMatching, Step: name, Fraction: (float64(r.done) + share) / float64(r.total)})
+	})
+	err := step()
+	stop()
+	return StepError(name, err)
+}
+
+// Watch calls report with the share of the running statement, at once and then
+// four times a second, until the returned function is called.
+func Watch(s Session, report func(share float64)) (stop func()) {
+	report(0)
+	quit, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		tick := time.NewTicker(250 * time.Millisecond)
+		defer tick.Stop()
+		latest := 0.0
+		for {
+			select {
+			case <-quit:
+				return
+			case <-tick.C:
+				latest = max(latest, s.Progress())
+				report(latest)
+			}
+		}
+	}()
+	return func() { close(quit); <-stopped }
+}
+
+// StepError says which step an error of the engine came from.
+func StepError(step string, err error) error {
+	var known *kalla.Error
+	if err == nil || errors.As(err, &known) && known.Code == kalla.CodeCanceled {
+		return err
+	}
+	if known != nil {
+		e := *known
+		e.Where = step
+		return &e
+	}
+	return &kalla.Error{Code: kalla.CodeEngine, Op: "matching", Where: step, Err: err}
+}
+
+// QueryRow reads the only row of a query.
+func QueryRow(ctx context.Context, s Session, query string, into ...any) error {
+	rows, err := s.Query(ctx, query)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	if !rows.Next() {
+		if err := rows.Err(); err != nil {
+			return err
+		}
+		return errors.New("the query gave no row")
+	}
+	if err := rows.Scan(into...); err != nil {
+		return err
+	}
+	return rows.Err()
+}
+
+// search looks for balancing subsets: one record after the other in key order,
+// each among the candidates that are still free.
+func (r *runner) search(ctx context.Context, n match.Search) error {
+	rows, err := r.s.Query(ctx, n.Query)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	var (
+		found      []string
+		taken      = map[int64]bool{}
+		one        int64 = -1
+		amount     kalla.Decimal
+		candidates []match.Candidate
+		summary    kalla.SubsetSummary
+	)
+	settle := func() {
+		if one < 0 || len(candidates) == 0 {
+			return
+		}
+		summary.Searched++
+		subset := n.Options.Find(amount, candidates)
+		if subset.Exhausted && len(subset.IDs) == 0 {
+			summary.Exhausted++
+		}
+		if subset.Ambiguous && n.Options.Leave {
+			return
+		}
+		for _, id := range subset.IDs {
+			taken[id] = true
+			found = append(found, fmt.Sprintf("(%d, %d, %t)", one, id, subset.Ambiguous))
+		}
+	}
+	for rows.Next() {
+		var id, many, place int64
+		var oneAmount, manyAmount string
+		if err := rows.Scan(&id, &oneAmount, &many, &manyAmount, &place); err != nil {
+			return err
+		}
+		if id != one {
+			settle()
+			one, candidates = id, candidates[:0]
+			if amount, err = decimal.NewFromString(oneAmount); err != nil {
+				return err
+			}
+			if err := ctx.Err(); err != nil {
+				return &kalla.Error{Code: kalla.CodeCanceled, Op: "matching", Why: "cancelled", Err: err}
+			}
+		}
+		if taken[many] {
+			continue
+		}
+		a, err := decimal.NewFromString(manyAmount)
+		if err != nil {
+			return err
+		}
+		candidates = append(candidates, match.Candidate{ID: many, Amount: a, Place: place})
+	}
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	settle()
+	if err := rows.Close(); err != nil {
+		return err
+	}
+	const batch = 1000
+	for len(found) > 0 {
+		k := min(batch, len(found))
+		if _, err := r.s.Exec(ctx, "INSERT INTO "+n.Insert+" VALUES "+strings.Join(found[:k], ", ")); err != nil {
+			return err
+		}
+		found = found[k:]
+	}
+	r.searches[n.Pass] = summary
+	return nil
+}

@@ -1,0 +1,342 @@
+package match
+
+import (
+	"fmt"
+	"strings"
+
+	"kalla"
+)
+
+// Names of the evidence files that a plan writes.
+const (
+	MatchedFile        = "matched.parquet"
+	UnmatchedLeftFile  = "unmatched_left.parquet"
+	UnmatchedRightFile = "unmatched_right.parquet"
+	BreaksFile         = "breaks.parquet"
+	CandidatesFile     = "candidates.parquet"
+)
+
+// Measures of Plan.Totals that are not amount columns.
+const (
+	CountMeasure  = "" // the number of records
+	BadKeyMeasure = "#bad"
+)
+
+// measure is a difference shown in the evidence, right − left.
+type measure struct{ name, sql string }
+
+// measures are the signed differences of all within conditions and sums: amounts in their
+// unit, dates in days, times in microseconds.
+func (c *compiler) measures() []measure {
+	var out []measure
+	seen := map[string]string{}
+	add := func(left, right, suffix, sql string) {
+		name := left + suffix
+		if old, ok := seen[strings.ToLower(name)]; ok {
+			if old == sql {
+				return
+			}
+			name = left + "_" + right + suffix
+			if _, ok := seen[strings.ToLower(name)]; ok {
+				return
+			}
+		}
+		seen[strings.ToLower(name)] = sql
+		out = append(out, measure{name, sql})
+	}
+	for _, p := range c.passes {
+		for _, k := range p.conditions {
+			if k.signed == "" {
+				continue
+			}
+			suffix := ""
+			if k.spec.Within.Hours != nil {
+				suffix = "_us"
+			}
+			add(k.spec.Left, k.spec.Right, suffix, k.signed)
+		}
+		if p.sumL != "" {
+			add(p.spec.Sum.Left, p.spec.Sum.Right, "", p.sumR+" - "+p.sumL)
+		}
+	}
+	return out
+}
+
+// shown are the columns of a side that the evidence holds.
+func (c *compiler) shown(side kalla.Side) []kalla.Column {
+	if c.options.Detail == Keys {
+		return c.keys[side]
+	}
+	return c.in[side].Schema
+}
+
+// unique gives names of Kalla's own that differ from the given columns, ignoring case.
+func unique(taken []kalla.Column) func(string) string {
+	used := map[string]bool{}
+	for _, c := range taken {
+		used[strings.ToLower(c.Name)] = true
+	}
+	return func(name string) string {
+		for used[strings.ToLower(name)] {
+			name = "kalla_" + name
+		}
+		used[strings.ToLower(name)] = true
+		return name
+	}
+}
+
+func (c *compiler) output(plan *Plan) error {
+	if err := c.breaks(plan); err != nil {
+		return err
+	}
+	plan.Nodes = c.nodes
+	plan.Files = []File{
+		{MatchedFile, c.matchedQuery()},
+		{UnmatchedLeftFile, c.unmatchedQuery(kalla.Left)},
+		{UnmatchedRightFile, c.unmatchedQuery(kalla.Right)},
+		{BreaksFile, c.breaksQuery()},
+		{CandidatesFile, c.rivalsQuery()},
+	}
+	plan.queries.totals = c.totals(kalla.Left) + "\nUNION ALL\n" + c.totals(kalla.Right)
+	plan.queries.passes = c.passCounts()
+	var reasons []string
+	for _, s := range []kalla.Side{kalla.Left, kalla.Right} {
+		reasons = append(reasons, expand("SELECT '{side}' AS side, {reason} AS reason, count(*) AS records FROM {u} u LEFT JOIN {k} k ON k.x_id = u.id GROUP BY 2",
+			"side", string(s), "reason", reasonSQL, "u", unmatchedTable(s), "k", closestTable(s)))
+	}
+	plan.queries.reasons = strings.Join(reasons, "\nUNION ALL\n")
+	return nil
+}
+
+const reasonSQL = "CASE WHEN u.bad THEN 'bad_key' ELSE coalesce(k.reason, 'no_candidate') END"
+
+// byPass picks a constant per pass.
+func byPass(of string, values []string) string {
+	if len(values) == 1 {
+		return values[0]
+	}
+	var b strings.Builder
+	for i, v := range values {
+		fmt.Fprintf(&b, " WHEN %d THEN %s", i+1, v)
+	}
+	return "CASE " + of + b.String() + " END"
+}
+
+// matchID is SQL of the match_id, and the join that it needs, if any.
+func (c *compiler) matchID() (expr, join string) {
+	multi := false
+	var ids []string
+	for _, p := range c.passes {
+		multi = multi || p.multi
+	}
+	lead := c.keyText(kalla.Left, "l")
+	if multi {
+		lead = c.keyText(kalla.Left, "lead")
+		join = expand(" JOIN {src} lead ON lead.{id} = m.lead", "src", LeftTable, "id", c.d.RowID())
+	}
+	escape := func(s string) string { return `replace(replace(` + s + `, '\', '\\'), '/', '\/')` }
+	for _, p := range c.passes {
+		id := fmt.Sprintf("'%d/' || %s", p.no, lead)
+		if p.spec.Cardinality == kalla.AllPairs {
+			id = fmt.Sprintf("'%d/' || %s || '/' || %s", p.no, escape(c.keyText(kalla.Left, "l")), escape(c.keyText(kalla.Right, "r")))
+		}
+		ids = append(ids, id)
+	}
+	return byPass("m.pass", ids), join
+}
+
+func (c *compiler) fromMatches(join string) string {
+	return expand("FROM kalla_matches m JOIN {l} l ON l.{id} = m.l_id JOIN {r} r ON r.{id} = m.r_id{join}", "l", LeftTable, "r", RightTable, "id", c.d.RowID(), "join", join)
+}
+
+func (c *compiler) matchedQuery() string {
+	id, join := c.matchID()
+	var pass, cardinality, confidence []string
+	for _, p := range c.passes {
+		pass = append(pass, c.d.Text(p.name))
+		card := string(p.spec.Cardinality)
+		if card == "" {
+			card = "all_pairs"
+		}
+		cardinality = append(cardinality, c.d.Text(card))
+		confidence = append(confidence, p.confidence())
+	}
+	cols := []string{id + " AS match_id", byPass("m.pass", pass) + " AS pass", byPass("m.pass", cardinality) + " AS cardinality",
+		"CAST(" + byPass("m.pass", confidence) + " AS DECIMAL(7,6)) AS confidence", "m.ambiguous AS ambiguous"}
+	for _, side := range []kalla.Side{kalla.Left, kalla.Right} {
+		for _, col := range c.shown(side) {
+			cols = append(cols, alias(side)+"."+c.d.Ident(col.Name)+" AS "+c.d.Ident(string(side)+"_"+col.Name))
+		}
+	}
+	for _, m := range c.measures() {
+		cols = append(cols, m.sql+" AS "+c.d.Ident("diff_"+m.name))
+	}
+	return "SELECT " + strings.Join(cols, ", ") + "\n" + c.fromMatches(join)
+}
+
+// confidence is the least similarity that the pass measured, 1 without any.
+func (p *pass) confidence() string {
+	worst := ""
+	for _, k := range p.conditions {
+		switch {
+		case k.form != similar:
+		case worst == "":
+			worst = k.diff
+		default:
+			worst = "greatest(" + worst + ", " + k.diff + ")"
+		}
+	}
+	if worst == "" {
+		return "1.000000"
+	}
+	return "CAST(1000000 - " + worst + " AS DECIMAL(13,6)) * 0.000001"
+}
+
+func (c *compiler) unmatchedQuery(side kalla.Side) string {
+	name := unique(c.shown(side))
+	var cols []string
+	for _, col := range c.shown(side) {
+		cols = append(cols, "s."+c.d.Ident(col.Name)+" AS "+c.d.Ident(col.Name))
+	}
+	cols = append(cols, reasonSQL+" AS "+name("reason"), "k.closest_key AS "+name("closest_key"), "k.closest_pass AS "+name("closest_pass"), "k.closest_score AS "+name("closest_score"))
+	for i, m := range c.measures() {
+		cols = append(cols, fmt.Sprintf("k.diff%d AS %s", i, c.d.Ident(name("closest_diff_"+m.name))))
+	}
+	cols = append(cols, "CASE WHEN k.reason = 'taken' THEN k.taken_by END AS "+name("taken_by"))
+	return expand("SELECT {cols}\nFROM {u} u JOIN {src} s ON s.{id} = u.id LEFT JOIN {k} k ON k.x_id = u.id",
+		"cols", strings.Join(cols, ", "), "u", unmatchedTable(side), "src", table(side), "id", c.d.RowID(), "k", closestTable(side))
+}
+
+// breaks makes kalla_breaks (pass, l_id, r_id, lead, field, left_value, right_value, difference).
+func (c *compiler) breaks(plan *Plan) error {
+	parts := []string{"SELECT 0 AS pass, CAST(NULL AS BIGINT) AS l_id, CAST(NULL AS BIGINT) AS r_id, CAST(NULL AS BIGINT) AS lead, '' AS field, '' AS left_value, '' AS right_value, '' AS difference WHERE FALSE"}
+	for _, cmp := range c.recipe.Compare {
+		k, err := c.compileCondition(kalla.Condition{Left: cmp.Left, Right: cmp.Right, Within: cmp.Within, Normalize: cmp.Normalize})
+		if err != nil {
+			return fmt.Errorf("compare: %w", err)
+		}
+		lc, _ := c.column(kalla.Left, cmp.Left)
+		rc, _ := c.column(kalla.Right, cmp.Right)
+		l, r := "l."+c.d.Ident(lc.Name), "r."+c.d.Ident(rc.Name)
+		difference := "CAST(NULL AS VARCHAR)"
+		switch {
+		case k.signed != "":
+			difference = "CAST(" + k.signed + " AS VARCHAR)"
+		case lc.Type.Numeric() && rc.Type.Numeric() && len(cmp.Normalize) == 0:
+			difference = "CAST(" + k.r + " - " + k.l + " AS VARCHAR)"
+		}
+		parts = append(parts, expand("SELECT m.pass, m.l_id, m.r_id, m.lead, {field}, {l}, {r}, {difference} {from} WHERE NOT coalesce({pred}, FALSE) AND NOT ({ln} IS NULL AND {rn} IS NULL)",
+			"field", c.d.Text(lc.Name), "l", c.text(l, lc.Type), "r", c.text(r, rc.Type), "difference", difference, "from", c.fromMatches(""), "pred", k.pred,
+			"ln", blankless(k.l, k.left), "rn", blankless(k.r, k.right)))
+	}
+	c.add("breaks", "CREATE TABLE kalla_breaks AS "+strings.Join(parts, "\nUNION ALL\n"))
+	plan.queries.breaks = "SELECT field, count(*) AS records FROM kalla_breaks GROUP BY field"
+	return nil
+}
+
+// blankless makes empty text NULL, so that two blanks are no break.
+func blankless(expr string, t kalla.Type) string {
+	if t.Kind == kalla.Text && !strings.HasPrefix(expr, "nullif(") {
+		return "nullif(" + expr + ", '')"
+	}
+	return expr
+}
+
+func (c *compiler) breaksQuery() string {
+	id, join := c.matchID()
+	from := strings.Replace(c.fromMatches(join), "kalla_matches", "kalla_breaks", 1)
+	return expand("SELECT {id} AS match_id, {lkey} AS left_key, {rkey} AS right_key, m.field, m.left_value, m.right_value, m.difference {from}",
+		"id", id, "lkey", c.keyText(kalla.Left, "l"), "rkey", c.keyText(kalla.Right, "r"), "from", from)
+}
+
+// rivalsQuery lists, for each ambiguous record, the candidates that were as good.
+func (c *compiler) rivalsQuery() string {
+	parts := []string{"SELECT 0 AS pass, '' AS side, CAST(NULL AS BIGINT) AS l_id, CAST(NULL AS BIGINT) AS r_id, FALSE AS chosen WHERE FALSE"}
+	var pass []string
+	for _, p := range c.passes {
+		pass = append(pass, c.d.Text(p.name))
+		if p.rivals != "" {
+			parts = append(parts, fmt.Sprintf("SELECT %d, x.* FROM (%s) x", p.no, p.rivals))
+		}
+	}
+	cols := []string{byPass("m.pass", pass) + " AS pass", "m.side AS side",
+		"CASE WHEN m.side = 'left' THEN " + c.keyText(kalla.Left, "l") + " ELSE " + c.keyText(kalla.Right, "r") + " END AS key",
+		"CASE WHEN m.side = 'left' THEN " + c.keyText(kalla.Right, "r") + " ELSE " + c.keyText(kalla.Left, "l") + " END AS rival_key", "m.chosen AS chosen"}
+	for _, m := range c.measures() {
+		cols = append(cols, m.sql+" AS "+c.d.Ident("diff_"+m.name))
+	}
+	return "SELECT " + strings.Join(cols, ", ") + "\n" + strings.Replace(c.fromMatches(""), "kalla_matches", "("+strings.Join(parts, " UNION ALL ")+")", 1)
+}
+
+// amounts are the numeric columns of a side whose sums prove conservation.
+func (c *compiler) amounts(side kalla.Side) []kalla.Column {
+	var out []kalla.Column
+	seen := map[string]bool{}
+	add := func(left, right string) {
+		name := left
+		if side == kalla.Right {
+			name = right
+		}
+		col, err := c.column(side, name)
+		if err != nil || !col.Type.Numeric() || seen[col.Name] {
+			return
+		}
+		seen[col.Name] = true
+		out = append(out, col)
+	}
+	for _, p := range c.passes {
+		for _, k := range p.conditions {
+			exactMoney := k.form == equal && (k.left.Kind == kalla.DecimalKind || k.right.Kind == kalla.DecimalKind)
+			if k.form == number || exactMoney {
+				add(k.spec.Left, k.spec.Right)
+			}
+		}
+		if p.spec.Sum != nil {
+			add(p.spec.Sum.Left, p.spec.Sum.Right)
+		}
+	}
+	for _, cmp := range c.recipe.Compare {
+		add(cmp.Left, cmp.Right)
+	}
+	return out
+}
+
+// totals gives a row per measure of a side: the counts (measure ”), the bad keys ('#bad') and the sum of each amount column.
+// The three figures come from three different tables, so that they prove something.
+func (c *compiler) totals(side kalla.Side) string {
+	amounts := c.amounts(side)
+	aggregates := "count(*) AS n"
+	rows := []string{expand("SELECT '{side}' AS side, '' AS measure, CAST(t.n AS VARCHAR) AS total, CAST(m.n AS VARCHAR) AS matched, CAST(u.n AS VARCHAR) AS unmatched FROM t, m, u", "side", string(side)),
+		expand("SELECT '{side}', '#bad', CAST(count(*) AS VARCHAR), '0', CAST(count(*) AS VARCHAR) FROM {bad}", "side", string(side), "bad", badTable(side))}
+	for i, a := range amounts {
+		aggregates += fmt.Sprintf(", coalesce(sum(%s), 0) AS s%d", c.exact("s."+c.d.Ident(a.Name), a.Type), i)
+		rows = append(rows, expand("SELECT '{side}', {name}, CAST(t.s{i} AS VARCHAR), CAST(m.s{i} AS VARCHAR), CAST(u.s{i} AS VARCHAR) FROM t, m, u",
+			"side", string(side), "name", c.d.Text(a.Name), "i", fmt.Sprint(i)))
+	}
+	return expand(`SELECT * FROM (WITH t AS (SELECT {agg} FROM {src} s),
+m AS (SELECT {agg} FROM {src} s WHERE s.{id} IN (SELECT {a}_id FROM kalla_matches)),
+u AS (SELECT {agg} FROM {src} s JOIN {u} u ON u.id = s.{id})
+{rows}) {side}_totals`, "agg", aggregates, "src", table(side), "id", c.d.RowID(), "a", alias(side), "u", unmatchedTable(side), "rows", strings.Join(rows, "\nUNION ALL "), "side", string(side))
+}
+
+// passCounts counts matches, pairs and records of each pass.
+func (c *compiler) passCounts() string {
+	var parts []string
+	for _, p := range c.passes {
+		matches, left, right := "count(DISTINCT lead)", "count(DISTINCT l_id)", "count(DISTINCT r_id)"
+		ambiguous := "count(DISTINCT CASE WHEN ambiguous THEN lead END)"
+		switch p.spec.Cardinality {
+		case kalla.OneToOne:
+			matches, left, right, ambiguous = "count(*)", "count(*)", "count(*)", "count(CASE WHEN ambiguous THEN 1 END)"
+		case kalla.OneToMany:
+			right = "count(*)"
+		case kalla.ManyToOne:
+			left = "count(*)"
+		case kalla.AllPairs:
+			matches = "count(*)"
+		}
+		parts = append(parts, fmt.Sprintf("SELECT %d AS pass, %s AS matches, count(*) AS pairs, %s AS l, %s AS r, %s AS ambiguous FROM %s",
+			p.no, matches, left, right, ambiguous, p.matches()))
+	}
+	return strings.Join(parts, "\nUNION ALL\n") + "\nORDER BY 1"
+}

@@ -1,0 +1,277 @@
+package match
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/shopspring/decimal"
+
+	"kalla"
+)
+
+// linkBound is the most records of the other side that may share a value for it to be followed in the search for a closest candidate.
+const linkBound = 50
+
+// collect unites the passes' matches and finds what is left.
+func (c *compiler) collect() {
+	var all []string
+	for _, p := range c.passes {
+		all = append(all, fmt.Sprintf("SELECT %d AS pass, l_id, r_id, lead, ambiguous FROM %s", p.no, p.matches()))
+	}
+	c.add("all matches", "CREATE VIEW kalla_matches AS "+strings.Join(all, " UNION ALL "))
+	for _, side := range []kalla.Side{kalla.Left, kalla.Right} {
+		c.add("unmatched records of "+c.source(side).Alias, expand(`CREATE TABLE {u} AS SELECT s.{id} AS id, b.id IS NOT NULL AS bad FROM {src} s LEFT JOIN {bad} b ON b.id = s.{id}
+WHERE NOT EXISTS (SELECT 1 FROM kalla_matches m WHERE m.{a}_id = s.{id})`,
+			"u", unmatchedTable(side), "id", c.d.RowID(), "src", table(side), "bad", badTable(side), "a", alias(side)))
+	}
+}
+
+func unmatchedTable(side kalla.Side) string { return "kalla_unmatched_" + string(side) }
+func closestTable(side kalla.Side) string   { return "kalla_closest_" + string(side) }
+
+// reasons finds the closest candidate of every unmatched record and from it the reason.
+func (c *compiler) reasons() error {
+	for _, side := range []kalla.Side{kalla.Left, kalla.Right} {
+		var best []string
+		for _, p := range c.passes {
+			if len(p.conditions) == 0 {
+				continue
+			}
+			best = append(best, c.closestOfPass(p, side))
+		}
+		c.closest(side, best)
+	}
+	return nil
+}
+
+// unmatchedGood and allGood are FROM items, aliased l or r, of the records that seek and of those that are sought.
+func (c *compiler) unmatchedGood(side kalla.Side) string {
+	return expand("(SELECT s.*, s.{id} AS kalla_id FROM {src} s WHERE s.{id} IN (SELECT id FROM {u} WHERE NOT bad)) {a}",
+		"id", c.d.RowID(), "src", table(side), "u", unmatchedTable(side), "a", alias(side))
+}
+
+func (c *compiler) allGood(side kalla.Side) string {
+	return expand("(SELECT s.*, s.{id} AS kalla_id FROM {src} s WHERE NOT EXISTS (SELECT 1 FROM {bad} b WHERE b.id = s.{id})) {a}",
+		"id", c.d.RowID(), "src", table(side), "bad", badTable(side), "a", alias(side))
+}
+
+// closestOfPass makes a table (x_id, y_id, failed, first) with the closest
+// candidate of each unmatched record in one pass; first is the index of the
+// first condition that fails.
+func (c *compiler) closestOfPass(p *pass, side kalla.Side) string {
+	other := side.Other()
+	x, y := alias(side), alias(other)
+	preds := c.predicates(p)
+	var failed, first []string
+	for i, pred := range preds {
+		failed = append(failed, "CASE WHEN "+pred+" THEN 0 ELSE 1 END")
+		first = append(first, fmt.Sprintf("WHEN NOT coalesce(%s, FALSE) THEN %d", pred, i))
+	}
+	if p.spec.Sum != nil {
+		failed = append(failed, "1")
+		first = append(first, fmt.Sprintf("WHEN TRUE THEN %d", len(preds)))
+	}
+	var diffs []string
+	for _, k := range p.conditions {
+		if k.diff != "" {
+			diffs = append(diffs, k.diff)
+		}
+	}
+	near := p.table("near_" + string(side))
+	best := p.table("closest_" + string(side))
+	params := []string{"near", near, "best", best, "x", x, "y", y, "failed", strings.Join(failed, " + "), "first", strings.Join(first, " "),
+		"diffs", columns("d", diffs), "X", c.unmatchedGood(side), "Y", c.allGood(other), "bound", fmt.Sprint(linkBound),
+		"order", list([]string{"failed"}, nullsLast(len(diffs)), c.keyColumns(other, "k")), "id", c.d.RowID(), "ysrc", table(other)}
+	e := func(t string, more ...string) string { return expand(t, append(more, params...)...) }
+	pairs := `SELECT {x}.kalla_id AS x_id, {y}.kalla_id AS y_id, {failed} AS failed, CASE {first} END AS first{diffs} FROM `
+
+	var links []string
+	for _, k := range p.conditions {
+		xe, ye := k.l, k.r
+		if side == kalla.Right {
+			xe, ye = k.r, k.l
+		}
+		switch {
+		case k.form == prefix:
+			links = append(links, e(pairs)+c.prefixLink(side, k))
+		case k.form == equal && c.coversKey([]condition{k}, other):
+			links = append(links, e(pairs+"{X} JOIN {Y} ON {xe} = {ye}", "xe", xe, "ye", ye))
+		case k.form == equal || k.form == number:
+			links = append(links, e(pairs+`{X} JOIN (SELECT * FROM (SELECT {y}.*, count(*) OVER (PARTITION BY {ye}) AS kalla_n FROM {Y} WHERE {ye} IN (SELECT {xe} FROM {X})) n WHERE kalla_n <= {bound}) {y} ON {xe} = {ye}`,
+				"xe", xe, "ye", ye))
+		}
+	}
+	if len(links) == 0 {
+		links = append(links, e(`SELECT CAST(NULL AS BIGINT) AS x_id, CAST(NULL AS BIGINT) AS y_id, 0 AS failed, 0 AS first{nulls} FROM {ysrc} WHERE FALSE`, "nulls", columns("d", repeat("0", len(diffs)))))
+	}
+	c.add("candidates of what is left", e("CREATE TABLE {near} AS ")+strings.Join(links, "\nUNION ALL\n"))
+	if eq := p.equalities(); len(eq) > 0 && !c.coversKey(eq, other) {
+		c.crowded(p, side, e, pairs)
+	}
+	c.add("closest of them", e(`CREATE TABLE {best} AS SELECT x_id, y_id, failed, first FROM
+(SELECT n.*, row_number() OVER (PARTITION BY x_id ORDER BY {order}) AS place FROM {near} n JOIN {ysrc} k ON k.{id} = n.y_id) b WHERE place = 1`))
+	return fmt.Sprintf("SELECT %d AS pass, x_id, y_id, failed, first FROM %s", p.no, best)
+}
+
+func nullsLast(n int) []string {
+	out := names("n.", "d", n)
+	for i := range out {
+		out[i] += " NULLS LAST"
+	}
+	return out
+}
+
+func repeat(s string, n int) []string {
+	out := make([]string, n)
+	for i := range out {
+		out[i] = s
+	}
+	return out
+}
+
+// prefixLink joins the records whose text is, or has, a prefix on the other side; each long text is cut at every length that is there.
+func (c *compiler) prefixLink(side kalla.Side, k condition) string {
+	from := map[kalla.Side]string{side: c.unmatchedGood(side), side.Other(): c.allGood(side.Other())}
+	shortSide, longSide := kalla.Left, kalla.Right
+	if k.spec.Op == kalla.OpHasPrefix {
+		shortSide, longSide = longSide, shortSide
+	}
+	short, long := k.l, k.r
+	if shortSide == kalla.Right {
+		short, long = k.r, k.l
+	}
+	y := side.Other()
+	a := alias(longSide)
+	longFrom := expand(`(SELECT {a}.*, substring({long}, 1, n.len) AS kalla_prefix FROM {from} JOIN (SELECT DISTINCT length({short}) AS len FROM {shorts}) n ON length({long}) >= n.len) {a}`,
+		"a", a, "long", long, "from", from[longSide], "short", short, "shorts", from[shortSide])
+	items := map[kalla.Side]string{shortSide: from[shortSide], longSide: longFrom}
+	value := map[kalla.Side]string{shortSide: short, longSide: a + ".kalla_prefix"}
+	items[y] = expand(`(SELECT * FROM (SELECT {y}.*, count(*) OVER (PARTITION BY {v}) AS kalla_n FROM {from}) n WHERE kalla_n <= {bound}) {y}`,
+		"y", alias(y), "v", value[y], "from", items[y], "bound", fmt.Sprint(linkBound))
+	return items[side] + " JOIN " + items[y] + " ON " + value[side] + " = " + value[y]
+}
+
+// crowded adds candidates where more records than linkBound share all the
+// equalities: the nearest below and above by the first tolerance, or the first by key.
+func (c *compiler) crowded(p *pass, side kalla.Side, e func(string, ...string) string, pairs string) {
+	other := side.Other()
+	var xs, ys, on []string
+	for i, k := range p.equalities() {
+		xe, ye := k.l, k.r
+		if side == kalla.Right {
+			xe, ye = k.r, k.l
+		}
+		xs, ys = append(xs, xe), append(ys, ye)
+		on = append(on, fmt.Sprintf("a.e%d = b.e%d", i, i))
+	}
+	n := len(xs)
+	xv, yv := "0", "0"
+	for _, k := range p.conditions {
+		if k.form == number || k.form == calendar {
+			xv, yv = k.l, k.r
+			if side == kalla.Right {
+				xv, yv = k.r, k.l
+			}
+			break
+		}
+	}
+	params := []string{"xs", columns("e", xs), "ys", columns("e", ys), "e", list(names("", "e", n)), "on", strings.Join(on, " AND "),
+		"xv", xv, "yv", yv, "keys", c.keyOrder(other, alias(other)), "crowd", p.table("crowd_" + string(side))}
+	crowd := e(`SELECT {e} FROM (SELECT {y}.kalla_id{ys} FROM {Y}) q WHERE ({e}) IN (SELECT {e} FROM (SELECT {x}.kalla_id{xs} FROM {X}) s) GROUP BY {e} HAVING count(*) > {bound}`, params...)
+	c.nodes = append(c.nodes, If{
+		Name:  "many records share all the values that " + p.name + " compares",
+		Query: "SELECT count(*) > 0 FROM (" + crowd + ") g",
+		Then: []Node{
+			Exec{"nearest in the crowd", e(`CREATE TABLE {crowd} AS
+WITH g AS (`+crowd+`),
+s AS (SELECT a.* FROM (SELECT {x}.kalla_id AS id, {xv} AS v{xs} FROM {X}) a JOIN g b ON {on}),
+q AS (SELECT * FROM (SELECT a.*, row_number() OVER (PARTITION BY {ea}, a.v ORDER BY a.place) AS n FROM (
+ SELECT {y}.kalla_id AS id, {yv} AS v{ys}, row_number() OVER (ORDER BY {keys}) AS place FROM {Y}) a JOIN g b ON {on}) f WHERE n = 1),
+u AS (SELECT 0 AS side, id, v, {e} FROM s UNION ALL SELECT 1, id, v, {e} FROM q),
+w AS (SELECT *, max(CASE WHEN side = 1 THEN v END) OVER (PARTITION BY {e} ORDER BY v RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS lo,
+ min(CASE WHEN side = 1 THEN v END) OVER (PARTITION BY {e} ORDER BY v RANGE BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING) AS hi FROM u)
+SELECT a.id AS x_id, b.id AS y_id FROM w a JOIN q b ON {on} AND a.lo = b.v WHERE a.side = 0
+UNION SELECT a.id, b.id FROM w a JOIN q b ON {on} AND a.hi = b.v WHERE a.side = 0`, append(params, "ea", list(names("a.", "e", n)))...)},
+			Exec{"candidates in the crowd", e(`INSERT INTO {near} `+pairs+`{crowd} z JOIN {X} ON {x}.kalla_id = z.x_id JOIN {Y} ON {y}.kalla_id = z.y_id`, params...)},
+		},
+	})
+}
+
+// closest makes kalla_closest_left (x_id, reason, closest_key, closest_pass, closest_score, taken_by, diff0, …).
+func (c *compiler) closest(side kalla.Side, best []string) {
+	other := side.Other()
+	xid, yid := alias(side)+"_id", alias(other)+"_id"
+	if len(best) == 0 {
+		best = []string{"SELECT 0 AS pass, CAST(NULL AS BIGINT) AS x_id, CAST(NULL AS BIGINT) AS y_id, 0 AS failed, 0 AS first WHERE FALSE"}
+	}
+	var reason, score, pass []string
+	locks := []string{"SELECT 0 AS pass, CAST(NULL AS BIGINT) AS id WHERE FALSE"}
+	otherLocks := append([]string(nil), locks...)
+	for _, p := range c.passes {
+		if len(p.conditions) == 0 {
+			continue
+		}
+		pass = append(pass, fmt.Sprintf("WHEN %d THEN %s", p.no, c.d.Text(p.name)))
+		n := len(c.predicates(p))
+		total := n
+		if p.spec.Sum != nil {
+			total++
+		}
+		for i := 0; i < total; i++ {
+			reason = append(reason, fmt.Sprintf("WHEN %d THEN '%s'", p.no*1000+i, p.failure(i)))
+		}
+		for failed := 0; failed <= total; failed++ {
+			share := decimal.NewFromInt(int64(total-failed)).DivRound(decimal.NewFromInt(int64(total)), 4)
+			score = append(score, fmt.Sprintf("WHEN %d THEN %s", p.no*1000+failed, share.StringFixed(4)))
+		}
+		if t := p.locked[side]; t != "" {
+			locks = append(locks, fmt.Sprintf("SELECT %d, id FROM %s", p.no, t))
+		}
+		if t := p.locked[other]; t != "" {
+			otherLocks = append(otherLocks, fmt.Sprintf("SELECT %d, id FROM %s", p.no, t))
+		}
+	}
+	caseOf := func(of string, whens []string, end string) string {
+		if len(whens) == 0 {
+			return end
+		}
+		return "CASE " + of + " " + strings.Join(whens, " ") + " ELSE " + end + " END"
+	}
+	var diffs []string
+	for _, m := range c.measures() {
+		diffs = append(diffs, m.sql)
+	}
+	params := []string{"closest", closestTable(side), "best", strings.Join(best, " UNION ALL "), "xid", xid, "yid", yid, "x", alias(side), "y", alias(other),
+		"xsrc", table(side), "ysrc", table(other), "id", c.d.RowID(), "xkey", c.keyText(side, "k"), "xorder", c.keyOrder(side, "k"), "ykey", c.keyText(other, alias(other)),
+		"reason", caseOf("b.pass * 1000 + b.first", reason, "'no_candidate'"), "score", caseOf("b.pass * 1000 + b.failed", score, "0.0000"), "pass", caseOf("b.pass", pass, "''"),
+		"locks", strings.Join(locks, " UNION ALL "), "other_locks", strings.Join(otherLocks, " UNION ALL "), "diffs", columns("diff", diffs)}
+	c.add("reasons of "+c.source(side).Alias, expand(`CREATE TABLE {closest} AS
+WITH a AS ({best}),
+b AS (SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY x_id ORDER BY failed, pass) AS place FROM a) f WHERE place = 1),
+t AS (SELECT y_id, taken_by FROM (SELECT m.{yid} AS y_id, {xkey} AS taken_by, row_number() OVER (PARTITION BY m.{yid} ORDER BY {xorder}) AS n
+ FROM kalla_matches m JOIN {xsrc} k ON k.{id} = m.{xid} WHERE m.{yid} IN (SELECT y_id FROM b WHERE failed = 0)) f WHERE n = 1),
+xl AS ({locks}), yl AS ({other_locks})
+SELECT b.x_id, CASE WHEN b.failed > 0 THEN {reason}
+  WHEN EXISTS (SELECT 1 FROM xl WHERE xl.pass = b.pass AND xl.id = b.x_id) OR EXISTS (SELECT 1 FROM yl WHERE yl.pass = b.pass AND yl.id = b.y_id) THEN 'ambiguous'
+  ELSE 'taken' END AS reason,
+ {ykey} AS closest_key, {pass} AS closest_pass, CAST({score} AS DECIMAL(5,4)) AS closest_score, t.taken_by{diffs}
+FROM b JOIN {xsrc} {x} ON {x}.{id} = b.x_id JOIN {ysrc} {y} ON {y}.{id} = b.y_id LEFT JOIN t ON t.y_id = b.y_id`, params...))
+}
+
+// failure is the reason given when the i-th condition of the pass is the first to fail; sql comes after the conditions, sum last.
+func (p *pass) failure(i int) kalla.Reason {
+	if i < len(p.conditions) {
+		identity := false
+		for n, k := range p.conditions {
+			if k.form == equal || k.form == prefix {
+				identity = n == i
+				break
+			}
+		}
+		return p.conditions[i].failure(identity)
+	}
+	if p.spec.SQL != "" && i == len(p.conditions) {
+		return kalla.ValueDiffers
+	}
+	return kalla.GroupUnbalanced
+}
