@@ -165,7 +165,7 @@ func drawBlock(t *rapid.T, used map[string]bool) kalla.Block {
 		kalla.BlockExact, kalla.BlockSoundex, kalla.BlockFirst, kalla.BlockNgram,
 	}).Draw(t, "transform")
 	if b.Transform == kalla.BlockFirst || b.Transform == kalla.BlockNgram {
-		b.N = rapid.IntRange(1, 3).Draw(t, "n")
+		b.N = rapid.IntRange(2, 3).Draw(t, "n")
 	}
 	return b
 }
