@@ -1,0 +1,135 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"kalla/internal/demo"
+)
+
+// workload is contenders that run in turn, and the bars that they are held to.
+type workload struct {
+	name, what string
+	contenders []contender
+	bars       []bar
+}
+
+// contender is one program on one data set.
+type contender struct {
+	name     string
+	data     dataset
+	script   string   // of plain/, for the plain DuckDB script; empty for Kalla
+	flags    []string // of kalla run
+	postgres bool     // the sources are tables, not files
+}
+
+// dataset is a data set below bench/data.
+type dataset struct {
+	name string
+	cfg  demo.Config
+}
+
+// bar is the most that a figure may be: a measure of one contender, or its
+// ratio to that of another.
+type bar struct {
+	of, to  string // to is empty for an absolute figure
+	measure measure
+	perRow  bool
+	most    float64
+}
+
+type measure string
+
+const (
+	wall measure = "wall"     // seconds
+	cpu  measure = "cpu"      // seconds of user and system time
+	rss  measure = "peak_rss" // bytes
+)
+
+const (
+	plainScript = "plain"
+	withKalla   = "kalla"
+)
+
+var (
+	small   = dataset{"onepass-10k", demo.Config{Seed: 1, Rows: 10_000, Workload: demo.OnePass}}
+	million = dataset{"onepass-1m", demo.Config{Seed: 1, Rows: 1_000_000, Workload: demo.OnePass}}
+	large   = dataset{"onepass-10m", demo.Config{Seed: 1, Rows: 10_000_000, Workload: demo.OnePass, Mix: demo.Mix{
+		demo.Tolerance: 1500, demo.AmountDiffers: 300, demo.DateOutside: 200, demo.OrphanLeft: 1000, demo.OrphanRight: 1000,
+	}}}
+
+	uniqueKeys = dataset{"copies-unique", demo.Config{Seed: 1, Rows: 1_000_000, Workload: demo.Copies, CopiesPerKey: 1}}
+	equal      = dataset{"copies-equal", demo.Config{Seed: 1, Rows: 1_000_000, Workload: demo.Copies, CopiesPerKey: 1000}}
+	cents      = dataset{"copies-cents", demo.Config{Seed: 1, Rows: 1_000_000, Workload: demo.Copies, CopiesPerKey: 1000, SpreadCents: 2}}
+	spread     = dataset{"copies-spread", demo.Config{Seed: 1, Rows: 1_000_000, Workload: demo.Copies, CopiesPerKey: 1000, SpreadCents: 1000}}
+)
+
+var workloads = []workload{
+	{
+		name: "csv1m", what: "1M invoices, 0.95M payments from CSV, one pass, full evidence",
+		contenders: []contender{{name: plainScript, data: million, script: "csv"}, {name: withKalla, data: million}},
+		bars:       []bar{{of: withKalla, to: plainScript, measure: wall, most: 1.15}},
+	},
+	{
+		name: "pg1m", what: "the same from two tables of one PostgreSQL database",
+		contenders: []contender{
+			{name: plainScript, data: million, script: "postgres", postgres: true},
+			{name: withKalla, data: million, postgres: true},
+		},
+		bars: []bar{{of: withKalla, to: plainScript, measure: wall, most: 1.15}},
+	},
+	{
+		name: "cold10k", what: "10k invoices, 9.5k payments, the whole process",
+		contenders: []contender{{name: plainScript, data: small, script: "csv"}, {name: withKalla, data: small}},
+		bars:       []bar{{of: withKalla, measure: wall, most: 0.5}},
+	},
+	{
+		name: "mem10m", what: "10M against 10M in 1 GB, and without a limit",
+		contenders: []contender{
+			{name: "unlimited", data: large}, {name: "1GB", data: large, flags: []string{"--memory", "1GB"}},
+		},
+		bars: []bar{{of: "1GB", measure: rss, most: 1.5 * (1 << 30)}},
+	},
+	{
+		name: "growth", what: "time a row at 10M against that at 1M",
+		contenders: []contender{{name: "1M", data: million}, {name: "10M", data: large}},
+		bars:       []bar{{of: "10M", to: "1M", measure: wall, perRow: true, most: 1.3}},
+	},
+	{
+		name: "dup_unique", what: "1M rows a side, every key once",
+		contenders: []contender{{name: "unique", data: uniqueKeys}},
+	},
+	{
+		name: "dup_exact", what: "1M rows a side, 1,000 equal copies of each key",
+		contenders: []contender{{name: "unique", data: uniqueKeys}, {name: "copies", data: equal}},
+		bars:       []bar{{of: "copies", to: "unique", measure: wall, most: 2}},
+	},
+	{
+		name: "dup_tolerance", what: "the same, amounts spread over 10.00 within a tolerance of 10.00",
+		contenders: []contender{{name: "unique", data: uniqueKeys}, {name: "copies", data: spread}},
+		bars:       []bar{{of: "copies", to: "unique", measure: wall, most: 5}},
+	},
+	{
+		name: "dup_cents", what: "the same, amounts spread over 0.02 within a tolerance of 0.02",
+		contenders: []contender{{name: "unique", data: uniqueKeys}, {name: "copies", data: cents}},
+		bars:       []bar{{of: "copies", to: "unique", measure: wall, most: 5}},
+	},
+}
+
+func find(name string) (workload, bool) {
+	for _, w := range workloads {
+		if w.name == name {
+			return w, true
+		}
+	}
+	return workload{}, false
+}
+
+func listWorkloads(w io.Writer) {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, x := range workloads {
+		fmt.Fprintf(t, "  %s\t%s\n", x.name, x.what)
+	}
+	t.Flush()
+}
