@@ -41,6 +41,7 @@ directory, then defaults. Secrets are masked.`,
 					}
 					g.row(p.bold(s.Key), value, s.Origin, p.dim(s.Help))
 				}
+				g.maxWidth = c.env.Width
 				g.write(w)
 			})
 		},

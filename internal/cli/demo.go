@@ -78,7 +78,7 @@ func (c *command) demo(ctx context.Context, rows int64, dir string) error {
 	if err != nil {
 		return err
 	}
-	summary, err := c.reconcile(ctx, r, folder, "", false)
+	summary, err := c.reconcile(ctx, doc, r, folder, "", false)
 	if err != nil {
 		return err
 	}

@@ -71,8 +71,8 @@ func groupArgs(cmd *cobra.Command, args []string) error {
 	return usage("", fmt.Sprintf("unknown command %q", cmd.CommandPath()+" "+args[0]), hint)
 }
 
-// nearest returns the candidate that is at most two edits, and less than half
-// its length, away from what was typed, or that continues it.
+// nearest returns the candidate that is at most two edits, and about half its
+// length, away from what was typed, or that continues it.
 func nearest(typed string, candidates []string) string {
 	best, bestDistance := "", 3
 	for _, c := range candidates {
@@ -80,7 +80,7 @@ func nearest(typed string, candidates []string) string {
 		if len(typed) >= 2 && strings.HasPrefix(c, typed) {
 			d = 1
 		}
-		if d < bestDistance && 2*d <= len(c) {
+		if d < bestDistance && 2*d <= len(c)+1 {
 			best, bestDistance = c, d
 		}
 	}

@@ -1,9 +1,7 @@
 package cli
 
 import (
-	"errors"
 	"io"
-	"syscall"
 
 	"kalla"
 )
@@ -24,10 +22,9 @@ func (s *stickyWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// failure is the error of writing, if any. A reader that went away (kalla … |
-// head) is not one.
+// failure is the error of writing, if any.
 func (s *stickyWriter) failure() error {
-	if s.err == nil || errors.Is(s.err, syscall.EPIPE) {
+	if s.err == nil {
 		return nil
 	}
 	return &kalla.Error{Code: kalla.CodeInternal, Op: "writing the result", Err: s.err}

@@ -27,7 +27,7 @@ func (c *command) newProgress(quiet bool) progress {
 	case quiet:
 		return silent{}
 	case c.env.StderrTerminal:
-		return newBars(c.env.Stderr, c.env.Now, c.palette(true))
+		return newBars(c.env.Stderr, c.env.Now, c.palette(true), c.env.Width)
 	}
 	return &stageLines{w: c.env.Stderr}
 }
@@ -76,6 +76,7 @@ const barScale = 1000
 type bars struct {
 	mu      sync.Mutex
 	out     *mpb.Progress
+	w       io.Writer
 	now     func() time.Time
 	palette palette
 	current *stageBar
@@ -96,8 +97,12 @@ type stageBar struct {
 	took     time.Duration // set when the stage is over
 }
 
-func newBars(w io.Writer, now func() time.Time, p palette) *bars {
-	return &bars{now: now, palette: p, out: mpb.New(mpb.WithOutput(w), mpb.WithWidth(28), mpb.WithRefreshRate(100*time.Millisecond), mpb.WithAutoRefresh())}
+func newBars(w io.Writer, now func() time.Time, p palette, termWidth int) *bars {
+	cells := 28
+	if termWidth > 0 && termWidth < 110 {
+		cells = 16
+	}
+	return &bars{w: w, now: now, palette: p, out: mpb.New(mpb.WithOutput(w), mpb.WithWidth(cells), mpb.WithRefreshRate(100*time.Millisecond), mpb.WithAutoRefresh())}
 }
 
 func (b *bars) report(e kalla.Progress) {
@@ -147,6 +152,9 @@ func (b *bars) end(ok bool) {
 		b.current.bar.Abort(false)
 	}
 	b.out.Wait()
+	if b.current != nil {
+		fmt.Fprintln(b.w)
+	}
 }
 
 func (s *stageBar) update(e kalla.Progress, now time.Time) {
@@ -175,7 +183,7 @@ func (s *stageBar) note(now time.Time, p palette) string {
 	}
 	if spent := now.Sub(s.started); s.fraction > 0.02 && spent > time.Second {
 		left := time.Duration(float64(spent) * (1 - s.fraction) / s.fraction)
-		text += "  " + duration(left.Milliseconds()) + " left"
+		text += "  " + duration(max(time.Second, left.Round(time.Second)).Milliseconds()) + " left"
 	}
 	return text
 }

@@ -3,20 +3,21 @@ package cli
 import (
 	"context"
 	"fmt"
+	"io"
 	"path/filepath"
+	"strings"
 
+	"github.com/charmbracelet/x/ansi"
 	"github.com/spf13/cobra"
 
 	"kalla"
 	"kalla/internal/app"
-	"kalla/internal/engine"
 	"kalla/internal/recipe"
-	"kalla/internal/source"
 )
 
 func (c *command) recipeCommand() *cobra.Command {
 	return group("recipe", "Check, explain and compare recipes",
-		c.recipeValidate(), c.recipeSchema())
+		c.recipeValidate(), c.recipeExplain(), c.recipeDiff(), c.recipeSchema())
 }
 
 func (c *command) recipeValidate() *cobra.Command {
@@ -63,6 +64,101 @@ or - for standard input.`,
 	return cmd
 }
 
+func (c *command) recipeExplain() *cobra.Command {
+	var params []string
+	var format string
+	cmd := &cobra.Command{
+		Use:   "explain RECIPE",
+		Short: "Say in words what a recipe does",
+		Long:  "Says in words what the sources are, what each pass matches, and what is checked on the matches.",
+		Args:  exactArgs("RECIPE"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			values, err := parseParams(params)
+			if err != nil {
+				return err
+			}
+			r, err := c.draft(args[0], values)
+			if err != nil {
+				return err
+			}
+			sentences := recipe.Explain(r)
+			return c.output(format, sentences, func(w io.Writer, p palette) {
+				heading := r.ID
+				if r.Name != "" {
+					heading = r.Name + "  " + p.dim(printable(r.ID))
+				}
+				fmt.Fprintln(w, p.bold(heading))
+				for _, s := range sentences {
+					fmt.Fprintln(w)
+					writeParagraph(w, printable(s.Text), c.env.Width)
+				}
+			})
+		},
+	}
+	cmd.Flags().StringArrayVar(&params, "param", nil, "value of a parameter, name=value; may be repeated")
+	addFormat(cmd, &format)
+	return cmd
+}
+
+func (c *command) recipeDiff() *cobra.Command {
+	var format string
+	cmd := &cobra.Command{
+		Use:   "diff OLD NEW",
+		Short: "Say what changed between two versions of a recipe",
+		Long: `Says what changed in the terms of the recipe: a pass, a tolerance, a filter. What is only written
+differently and means the same is no change.`,
+		Args: exactArgs("OLD", "NEW"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			before, err := c.draft(args[0], nil)
+			if err != nil {
+				return err
+			}
+			after, err := c.draft(args[1], nil)
+			if err != nil {
+				return err
+			}
+			changes := recipe.Diff(before, after)
+			if changes == nil {
+				changes = []recipe.Change{}
+			}
+			return c.output(format, changes, func(w io.Writer, p palette) {
+				if len(changes) == 0 {
+					fmt.Fprintln(w, "no change")
+				}
+				for _, ch := range changes {
+					fmt.Fprintln(w, "  "+printable(ch.String()))
+				}
+			})
+		},
+	}
+	addFormat(cmd, &format)
+	return cmd
+}
+
+// draft reads a recipe whose required parameters may be without value.
+func (c *command) draft(file string, params map[string]string) (*kalla.Recipe, error) {
+	doc, err := c.loadRecipe(file)
+	if err != nil {
+		return nil, err
+	}
+	r, faults := doc.Draft(params)
+	if len(faults) > 0 {
+		return nil, invalid(doc, faults)
+	}
+	return r, nil
+}
+
+// writeParagraph breaks a text into lines of the terminal's width, 100 at most.
+func writeParagraph(w io.Writer, text string, termWidth int) {
+	limit := 100
+	if termWidth > 20 {
+		limit = min(limit, termWidth)
+	}
+	for line := range strings.SplitSeq(ansi.Wordwrap(text, limit-2, ""), "\n") {
+		fmt.Fprintln(w, "  "+line)
+	}
+}
+
 func (c *command) recipeSchema() *cobra.Command {
 	return &cobra.Command{
 		Use:   "schema",
@@ -104,24 +200,20 @@ func (c *command) checkSources(ctx context.Context, doc *recipe.Document, params
 	return nil
 }
 
-// describe returns the columns of both sources as a run would see them, the
-// derived ones left out.
+// describe returns the columns of both sources as a run would see them.
 func (c *command) describe(ctx context.Context, r *kalla.Recipe, base string) (left, right kalla.Schema, err error) {
+	inputs, err := app.Inputs(r, base, c.lookupEnv)
+	if err != nil {
+		return nil, nil, err
+	}
 	session, err := app.OpenEngine(ctx, c.limits())
 	if err != nil {
 		return nil, nil, err
 	}
 	defer session.Close() //nolint:errcheck // nothing was written through it
-	schemas := make([]kalla.Schema, 2)
-	for i, s := range []kalla.Source{r.Sources.Left, r.Sources.Right} {
-		src, err := source.Parse(s.URI, s.Options, base, c.lookupEnv)
-		if err != nil {
-			return nil, nil, err
-		}
-		in := engine.Input{Table: s.Alias, Alias: s.Alias, Source: src, Types: s.Types}
-		if schemas[i], err = session.Describe(ctx, in); err != nil {
-			return nil, nil, err
-		}
+	if left, err = session.Describe(ctx, inputs[0]); err != nil {
+		return nil, nil, err
 	}
-	return schemas[0], schemas[1], nil
+	right, err = session.Describe(ctx, inputs[1])
+	return left, right, err
 }

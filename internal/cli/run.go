@@ -92,7 +92,7 @@ func (c *command) run(ctx context.Context, file string, f runFlags) error {
 			override.src.URI, override.src.Source = c.sourceURI(override.uri), ""
 		}
 	}
-	summary, err := c.reconcile(ctx, r, c.recipeDir(file), f.out, f.quiet)
+	summary, err := c.reconcile(ctx, doc, r, c.recipeDir(file), f.out, f.quiet)
 	if err != nil {
 		return err
 	}
@@ -109,7 +109,7 @@ func (c *command) run(ctx context.Context, file string, f runFlags) error {
 }
 
 // reconcile runs a bound recipe; an empty out means a new folder below the evidence folder.
-func (c *command) reconcile(ctx context.Context, r *kalla.Recipe, base, out string, quiet bool) (*kalla.Summary, error) {
+func (c *command) reconcile(ctx context.Context, doc *recipe.Document, r *kalla.Recipe, base, out string, quiet bool) (*kalla.Summary, error) {
 	id := runID(c.env.Now())
 	level := evidence.Level(c.settings.get(keyEvidence))
 	if out == "" {
@@ -119,11 +119,15 @@ func (c *command) reconcile(ctx context.Context, r *kalla.Recipe, base, out stri
 	view := c.newProgress(quiet)
 	log.Info("run started", "run_id", id, "recipe_id", r.ID, "engine", c.settings.get(keyEngine), "evidence", string(level))
 	summary, err := app.Run(ctx, app.Job{
-		Recipe: r, RunID: id, Out: c.path(out), Evidence: string(level), Engine: c.settings.get(keyEngine),
-		BaseDir: base, Limits: c.limits(), LookupEnv: c.lookupEnv,
+		Recipe: r, Document: doc, RunID: id, Out: c.path(out), Evidence: string(level), Engine: c.settings.get(keyEngine),
+		BaseDir: base, Limits: c.limits(), LookupEnv: c.lookupEnv, Now: c.env.Now,
 		Report: logged{view, log}.report,
 	})
 	view.end(err == nil)
+	var faults kalla.Faults
+	if errors.As(err, &faults) {
+		return nil, invalid(doc, faults) // with the file's name, so that lines can be shown
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -134,11 +134,7 @@ func (c *command) inspect(ctx context.Context, uri string, filters []string, for
 }
 
 func (c *command) inputOf(uri string, filters []string) (engine.Input, error) {
-	src, err := source.Parse(uri, nil, c.env.Dir, c.lookupEnv)
-	if err != nil {
-		return engine.Input{}, err
-	}
-	in := engine.Input{Table: "src", Alias: src.Location(), Source: src}
+	in := engine.Input{Table: "src"}
 	for _, text := range filters {
 		f, err := parseFilter(text)
 		if err != nil {
@@ -146,6 +142,11 @@ func (c *command) inputOf(uri string, filters []string) (engine.Input, error) {
 		}
 		in.Filters = append(in.Filters, f)
 	}
+	src, err := source.Parse(uri, nil, c.env.Dir, c.lookupEnv)
+	if err != nil {
+		return engine.Input{}, err
+	}
+	in.Source, in.Alias = src, src.Location()
 	return in, nil
 }
 

@@ -1,6 +1,7 @@
 package evidence
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -337,11 +338,14 @@ func (c contextReader) Read(p []byte) (int, error) {
 
 // writeJSON writes v as indented JSON with a final newline.
 func writeJSON(path string, v any) error {
-	data, err := json.MarshalIndent(v, "", "  ")
-	if err != nil {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(v); err != nil {
 		return err
 	}
-	return os.WriteFile(path, append(data, '\n'), 0o640)
+	return os.WriteFile(path, b.Bytes(), 0o640)
 }
 
 // writeError is an error about the evidence folder; an ended context keeps its class.

@@ -1,0 +1,117 @@
+package cli_test
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"kalla/internal/cli"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// world runs one command in a folder.
+type world struct {
+	dir      string
+	env      map[string]string
+	stdin    string
+	terminal bool
+	width    int
+}
+
+type outcome struct {
+	code           int
+	stdout, stderr string
+}
+
+func (w world) run(ctx context.Context, args ...string) outcome {
+	var stdout, stderr bytes.Buffer
+	code := cli.Main(ctx, cli.Env{
+		Args: args, Stdin: strings.NewReader(w.stdin), Stdout: &stdout, Stderr: &stderr, Dir: w.dir, Now: time.Now,
+		LookupEnv:      func(name string) (string, bool) { v, ok := w.env[name]; return v, ok },
+		StdoutTerminal: w.terminal, Width: w.width,
+	})
+	return outcome{code, stdout.String(), stderr.String()}
+}
+
+// TestScripts runs every command as people would. In the scripts, kalla is the
+// command line inside this process, and code N checks its exit code.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 filepath.Join("testdata", "script"),
+		UpdateScripts:       *update,
+		RequireExplicitExec: true,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"kalla": func(ts *testscript.TestScript, neg bool, args []string) {
+				env := map[string]string{}
+				for _, name := range []string{"NO_COLOR", "KALLA_MEMORY", "KALLA_THREADS", "KALLA_EVIDENCE_DIR", "KALLA_LOG", "RUST_LOG", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"} {
+					if v := ts.Getenv(name); v != "" {
+						env[name] = v
+					}
+				}
+				got := world{dir: ts.MkAbs("."), env: env, stdin: ts.Getenv("STDIN")}.run(context.Background(), args...)
+				fmt.Fprint(ts.Stdout(), got.stdout)
+				fmt.Fprint(ts.Stderr(), got.stderr)
+				ts.Setenv("CODE", strconv.Itoa(got.code))
+				if (got.code != 0) != neg {
+					ts.Fatalf("kalla %s: exit code %d\n%s%s", strings.Join(args, " "), got.code, got.stdout, got.stderr)
+				}
+			},
+			"code": func(ts *testscript.TestScript, neg bool, args []string) {
+				if len(args) != 1 || neg {
+					ts.Fatalf("usage: code N")
+				}
+				if got := ts.Getenv("CODE"); got != args[0] {
+					ts.Fatalf("exit code %s, want %s", got, args[0])
+				}
+			},
+		},
+	})
+}
+
+// TestReport holds the report against golden files: plain, and as a terminal gets it.
+func TestReport(t *testing.T) {
+	for _, c := range []struct {
+		golden string
+		world  world
+	}{
+		{"plain.golden", world{}},
+		{"narrow.golden", world{width: 72}},
+		{"colour.golden", world{terminal: true, width: 100, env: map[string]string{"TERM": "xterm-256color"}}},
+		{"plain.golden", world{terminal: true, env: map[string]string{"NO_COLOR": "1"}}},
+		{"plain.golden", world{terminal: true, env: map[string]string{"TERM": "dumb"}}},
+	} {
+		c.world.dir = "testdata"
+		got := c.world.run(context.Background(), "evidence", "show", "evidence")
+		if got.code != 0 || got.stderr != "" {
+			t.Fatalf("%s: exit code %d: %s", c.golden, got.code, got.stderr)
+		}
+		path := filepath.Join("testdata", c.golden)
+		if *update {
+			if err := os.WriteFile(path, []byte(got.stdout), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.stdout != string(want) {
+			t.Errorf("%s (%+v): got\n%s\nwant\n%s", c.golden, c.world, got.stdout, want)
+		}
+		for line := range strings.SplitSeq(got.stdout, "\n") {
+			if strings.TrimRight(line, " ") != line {
+				t.Errorf("%s: trailing space in %q", c.golden, line)
+			}
+		}
+	}
+}
