@@ -39,6 +39,7 @@ type Job struct {
 	Engine    string // auto or duckdb; empty is auto
 	BaseDir   string // relative paths of the recipe are below it
 	Limits    engine.Limits
+	Plan      match.Options               // bounds of the plan; the zero value is the default
 	LookupEnv func(string) (string, bool) // for ${NAME} in URIs
 	Report    func(kalla.Progress)        // may be nil
 	Now       func() time.Time            // may be nil

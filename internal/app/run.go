@@ -71,16 +71,13 @@ func (r *run) stageSources(ctx context.Context) error {
 	if faults := recipe.Check(r.Recipe, r.Document, r.tables[0].Schema, r.tables[1].Schema); len(faults) > 0 {
 		return &kalla.Error{Code: kalla.CodeRecipe, Op: "checking recipe against its sources", Where: r.Recipe.ID, Err: faults}
 	}
-	r.plan, err = match.Compile(r.Recipe, match.Input{Schema: r.tables[0].Schema, Rows: r.tables[0].Rows},
-		match.Input{Schema: r.tables[1].Schema, Rows: r.tables[1].Rows}, r.session.Dialect(), match.Options{Detail: r.detail()})
-	return err
-}
-
-func (r *run) detail() match.Detail {
+	options := r.Plan
 	if r.level == evidence.Keys {
-		return match.Keys
+		options.Detail = match.Keys
 	}
-	return match.Full
+	r.plan, err = match.Compile(r.Recipe, match.Input{Schema: r.tables[0].Schema, Rows: r.tables[0].Rows},
+		match.Input{Schema: r.tables[1].Schema, Rows: r.tables[1].Rows}, r.session.Dialect(), options)
+	return err
 }
 
 func (r *run) match(ctx context.Context) error {

@@ -145,11 +145,6 @@ func (c *compiler) pairEstimate(p *pass) string {
 		"l", side(kalla.Left), "r", side(kalla.Right), "on", strings.Join(on, " AND "))
 }
 
-// manyPairs is the number of pairs above which a table of them is avoided.
-func (c *compiler) manyPairs() int64 {
-	return 4*(c.in[kalla.Left].Rows+c.in[kalla.Right].Rows) + 100_000
-}
-
 // buildCandidates makes the table kalla_pN_c, bounded.
 func (c *compiler) buildCandidates(p *pass) []Node {
 	const hint = "add an equality, a narrower tolerance or a block to the pass, so that fewer records are compared"

@@ -32,8 +32,11 @@ type Input struct {
 
 // Options bound the work of a plan. The zero value means the defaults.
 type Options struct {
-	MaxPairs int64  // candidate pairs that a pass may build; default 200 million
-	Detail   Detail // what the evidence files hold
+	MaxPairs int64 // candidate pairs that a pass may build; default 200 million
+	// Pairs sharing all equalities, above which a one_to_one pass works on
+	// classes of equal records instead of pairs. Default 4 a record; negative means always.
+	ManyPairs int64
+	Detail    Detail // what the evidence files hold
 }
 
 // Detail is how much of the records the evidence holds.
@@ -51,6 +54,9 @@ const (
 func Compile(r *kalla.Recipe, left, right Input, d Dialect, o Options) (*Plan, error) {
 	if o.MaxPairs == 0 {
 		o.MaxPairs = 200_000_000
+	}
+	if o.ManyPairs == 0 {
+		o.ManyPairs = 4*(left.Rows+right.Rows) + 100_000
 	}
 	c := &compiler{recipe: r, d: d, options: o, in: map[kalla.Side]Input{kalla.Left: left, kalla.Right: right}}
 	plan, err := c.compile()

@@ -18,7 +18,7 @@ func (c *compiler) oneToOne(p *pass) error {
 	if axis, ok := c.axis(p); ok && !c.uniqueSide(p, kalla.Left) && !c.uniqueSide(p, kalla.Right) {
 		c.nodes = append(c.nodes, If{
 			Name:  p.name + ": many records share the same values",
-			Query: fmt.Sprintf("SELECT (%s) > %d", c.pairEstimate(p), c.manyPairs()),
+			Query: fmt.Sprintf("SELECT (%s) > %d", c.pairEstimate(p), c.options.ManyPairs),
 			Then:  c.oneToOneByClasses(p, axis),
 			Else:  pairs,
 		})
