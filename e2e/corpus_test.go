@@ -358,4 +358,3 @@ func (c golden) copyInputs(t *testing.T) string {
 	}
 	return dir
 }
-

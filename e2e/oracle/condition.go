@@ -77,8 +77,8 @@ func (c condition) measures() bool { return c.Within != nil || c.Similar != nil 
 // texts returns both values as normalised texts; ok is false where either is
 // NULL or empty.
 func (c condition) texts(l, r []Value) (a, b string, ok bool) {
-	a = normalize(renderText(l[c.l], c.lt), c.Normalize)
-	b = normalize(renderText(r[c.r], c.rt), c.Normalize)
+	a = normalize(Render(l[c.l], c.lt), c.Normalize)
+	b = normalize(Render(r[c.r], c.rt), c.Normalize)
 	return a, b, a != "" && b != ""
 }
 

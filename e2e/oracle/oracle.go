@@ -180,7 +180,7 @@ func (x *run) load(side kalla.Side, s kalla.Source, t Table) ([]*record, error) 
 		for j, c := range keyCols {
 			rec.key = append(rec.key, row[c])
 			rec.good = rec.good && row[c] != nil
-			parts[j] = renderText(row[c], t.Schema[c].Type)
+			parts[j] = Render(row[c], t.Schema[c].Type)
 		}
 		rec.name = joinKey(parts)
 		all = append(all, rec)

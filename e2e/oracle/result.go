@@ -180,7 +180,7 @@ func (x *run) compare() ([]Break, error) {
 
 // isNull reports whether the value counts as NULL.
 func (c condition) isNull(v Value, t kalla.Type) bool {
-	return v == nil || c.mode == asText && normalize(renderText(v, t), c.Normalize) == ""
+	return v == nil || c.mode == asText && normalize(Render(v, t), c.Normalize) == ""
 }
 
 // filters compiles the filters of a source; a NULL passes is_null only.

@@ -52,9 +52,9 @@ func compareKeys(a, b []Value) int {
 	return 0
 }
 
-// renderText is a value as text: decimals with the scale of their column, dates
+// Render is a value as text: decimals with the scale of their column, dates
 // and times in ISO 8601 with a space, NULL as nothing.
-func renderText(v Value, t kalla.Type) string {
+func Render(v Value, t kalla.Type) string {
 	switch v := v.(type) {
 	case nil:
 		return ""
