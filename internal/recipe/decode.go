@@ -95,6 +95,12 @@ func (o *object) done() {
 		if slices.Contains(o.known, n.Value) {
 			continue
 		}
+		if o.d.full() {
+			return
+		}
+		if meant := nearest(n.Value, o.known); meant != "" && o.value[meant] == nil {
+			o.d.quiet[join(o.path, meant)] = true // it is not missing, only misspelt
+		}
 		hint := suggest(n.Value, o.known, "the fields here are")
 		if n.Value == "<<" {
 			hint = "write the fields out: YAML merge keys are not part of the format"
@@ -103,12 +109,18 @@ func (o *object) done() {
 	}
 }
 
+// Lists are bounded so that no check of all against all takes long.
+const (
+	maxList   = 1000
+	maxPasses = 100
+)
+
 // list returns the elements of a list field.
 func (o *object) list(name, example string) []field {
-	return o.d.elements(o.get(name), example)
+	return o.d.elements(o.get(name), example, maxList)
 }
 
-func (d *decoder) elements(f field, example string) []field {
+func (d *decoder) elements(f field, example string, most int) []field {
 	if !f.given() {
 		return nil
 	}
@@ -118,6 +130,10 @@ func (d *decoder) elements(f field, example string) []field {
 	}
 	if len(f.node.Content) == 0 {
 		d.add(f.path, "is an empty list", "fill it, or leave the field out")
+	}
+	if n := len(f.node.Content); n > most {
+		d.add(f.path, fmt.Sprintf("has %d elements; the limit is %d", n, most), "")
+		return nil
 	}
 	out := make([]field, len(f.node.Content))
 	for i, n := range f.node.Content {
@@ -311,10 +327,10 @@ func (d *decoder) name(f field) string {
 	return s
 }
 
-// names reads a list of names.
+// nameList reads a list of names.
 func (o *object) nameList(name, example string) []string {
 	var out []string
-	for _, f := range o.d.elements(o.get(name), example) {
+	for _, f := range o.list(name, example) {
 		out = append(out, o.d.name(f))
 	}
 	return out
@@ -332,14 +348,25 @@ func oneOf[T ~string](d *decoder, f field, words []T) T {
 	return T(s)
 }
 
+// synonyms are words of other systems.
+var synonyms = map[string]string{
+	"=": "eq", "==": "eq", "equal": "eq", "equals": "eq", "is": "eq", "!=": "neq", "<>": "neq", "ne": "neq", "not": "neq",
+	">": "gt", ">=": "gte", "ge": "gte", "<": "lt", "<=": "lte", "le": "lte", "null": "is_null", "is_not_null": "not_null",
+	"starts_with": "has_prefix", "startswith": "has_prefix", "prefix": "has_prefix", "lower": "upper", "lowercase": "upper", "uppercase": "upper",
+	"strip": "trim", "jaro": "jaro_winkler", "gz": "gzip",
+}
+
 func wordHint[T ~string](s string, words []T) string {
+	if w := synonyms[strings.ToLower(s)]; slices.Contains(words, T(w)) {
+		return "write " + w
+	}
 	if n := nearest(s, words); n != "" {
 		return "did you mean " + n + "?"
 	}
 	return "it is " + list(words, "or")
 }
 
-var integerText = regexp.MustCompile(`^-?(?:0|[1-9][0-9]{0,8})$`)
+var integerText = regexp.MustCompile(`^-?(?:0|[1-9][0-9]{0,40})$`)
 
 // integer reads a whole number between low and high.
 func (d *decoder) integer(f field, low, high int) int {
@@ -350,13 +377,13 @@ func (d *decoder) integer(f field, low, high int) int {
 	if !known {
 		return low
 	}
-	n, err := strconv.Atoi(s)
-	if err != nil || !integerText.MatchString(s) || !d.plain(f, "!!int") {
+	if !integerText.MatchString(s) || !d.plain(f, "!!int", "!!float") {
 		d.add(f.path, "must be a whole number, this is "+describeValue(f.node, s), "")
 		return low
 	}
-	if n < low || n > high {
-		d.add(f.path, fmt.Sprintf("%d is out of range", n), fmt.Sprintf("it is from %d to %d", low, high))
+	n, err := strconv.Atoi(s)
+	if err != nil || n < low || n > high {
+		d.add(f.path, s+" is out of range", fmt.Sprintf("it is from %d to %d", low, high))
 		return low
 	}
 	return n
@@ -374,9 +401,9 @@ func (d *decoder) boolean(f field) bool {
 	return s == "true"
 }
 
-// plain reports whether a value was written as the given YAML type, or came from a parameter.
-func (d *decoder) plain(f field, tag string) bool {
-	return f.node.ShortTag() == tag || strings.Contains(f.node.Value, "${")
+// plain reports whether a value was written as one of the YAML types, or came from a parameter.
+func (d *decoder) plain(f field, tags ...string) bool {
+	return slices.Contains(tags, f.node.ShortTag()) || strings.Contains(f.node.Value, "${")
 }
 
 // describeValue is describe for the text that came out of a scalar.
@@ -402,8 +429,12 @@ func (d *decoder) decimal(f field) kalla.Decimal {
 
 // decimalHint guesses which number was meant.
 func decimalHint(s string) string {
-	if n, ok := parseDecimal(strings.Replace(strings.TrimSpace(s), ",", ".", 1)); ok {
+	if n, ok := decimalWithComma(s); ok {
 		return "write the decimals with a point: " + n.String()
 	}
 	return parameterHint(typeDecimal)
+}
+
+func decimalWithComma(s string) (kalla.Decimal, bool) {
+	return parseDecimal(strings.Replace(strings.TrimSpace(s), ",", ".", 1))
 }

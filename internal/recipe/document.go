@@ -194,6 +194,7 @@ type inspector struct {
 
 func (in *inspector) inspect(root *yaml.Node) kalla.Faults {
 	in.walk(root, 0)
+	sortFaults(in.faults)
 	return in.faults
 }
 

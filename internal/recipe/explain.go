@@ -28,7 +28,11 @@ func Explain(r *kalla.Recipe) []Sentence {
 		x.say(item("extras", i), "The table %s (%s) can be looked up.", e.Alias, redactURI(e.URI))
 	}
 	for i, p := range r.Match {
-		x.say(item("match", i), "Pass %d, %s: %s", i+1, p.Name, x.pass(p))
+		name := ""
+		if p.Name != defaultName(i) {
+			name = ", " + p.Name
+		}
+		x.say(item("match", i), "Pass %d%s: %s", i+1, name, x.pass(p))
 	}
 	if r.MatchSQL != "" {
 		x.say("match_sql", "Every pair that this query returns is a match: %s.", oneLine(r.MatchSQL))
@@ -229,12 +233,24 @@ func (x *explainer) winner(p kalla.Pass) string {
 			}
 		}
 	}
-	s, equals := "", "Of several"
-	if len(best) > 0 {
-		s = "Of several, the one with " + strings.Join(best, " wins, then the one with ")
-		if len(best) == 1 {
-			s += " wins"
+	several := "Of several"
+	switch {
+	case p.Subset != nil:
+		best, several = nil, "Of several sets of that size"
+	case p.Cardinality == kalla.OneToMany:
+		several += " " + x.left.many
+	case p.Cardinality == kalla.ManyToOne:
+		several += " " + x.right.many
+	}
+	s, equals := "", several
+	for i, w := range best {
+		if i == 0 {
+			s = several + ", the one with " + w + " wins"
+		} else {
+			s += ", then the one with " + w
 		}
+	}
+	if s != "" {
 		s += "; "
 		equals = "of equally good ones"
 	}

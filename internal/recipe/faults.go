@@ -32,12 +32,15 @@ func (c *collector) add(path, problem, hint string) {
 }
 
 func (c *collector) addAt(path string, line, column int, problem, hint string) {
-	if c.unknown(path) || len(c.faults) > maxFaults {
+	if c.unknown(path) || c.full() {
 		return
 	}
 	c.at[path] = true
 	c.faults = append(c.faults, kalla.Fault{Path: path, Line: line, Column: column, Problem: problem, Hint: hint})
 }
+
+// full reports whether more faults would not be shown.
+func (c *collector) full() bool { return len(c.faults) > maxFaults }
 
 // unknown reports whether nothing can be said about the value at path: it is
 // faulty already, or depends on a parameter that has no value yet.
@@ -50,13 +53,18 @@ func (c *collector) sorted() kalla.Faults {
 	if more {
 		faults = faults[:maxFaults]
 	}
-	slices.SortStableFunc(faults, func(a, b kalla.Fault) int {
-		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
-	})
+	sortFaults(faults)
 	if more {
 		faults = append(faults, kalla.Fault{Problem: fmt.Sprintf("more faults follow; these are %d of them", maxFaults)})
 	}
 	return faults
+}
+
+// sortFaults puts faults in the order of the document.
+func sortFaults(faults kalla.Faults) {
+	slices.SortStableFunc(faults, func(a, b kalla.Fault) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+	})
 }
 
 // quote puts a value from the recipe into a message: shortened, on one line, without credentials.
@@ -104,6 +112,15 @@ func nearest[T ~string](name string, known []T) string {
 	}
 	if len(name) > maxKeyLen {
 		return ""
+	}
+	var begin []string
+	for _, k := range known {
+		if len(name) > 2 && strings.HasPrefix(string(k), name) {
+			begin = append(begin, string(k))
+		}
+	}
+	if len(begin) == 1 {
+		return begin[0]
 	}
 	a := plain(name)
 	best, found := max(1, len(a)/3), ""

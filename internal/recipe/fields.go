@@ -61,7 +61,7 @@ func (d *decoder) recipe(params map[string]string) *kalla.Recipe {
 		r.Extras = append(r.Extras, d.extra(f))
 	}
 	match := o.nullable("match")
-	for i, f := range d.elements(match, "- {name: reference, cardinality: one_to_one, when: […]}") {
+	for i, f := range d.elements(match, "- {name: reference, cardinality: one_to_one, when: […]}", maxPasses) {
 		r.Match = append(r.Match, d.pass(f, i))
 	}
 	for _, f := range o.list("compare", "[{left: currency, right: currency}]") {
@@ -195,7 +195,7 @@ func (d *decoder) filter(f field) kalla.Filter {
 		out.Values = []string{text}
 		return out
 	}
-	for _, v := range d.elements(value, "[a, b]") {
+	for _, v := range d.elements(value, "[a, b]", maxNodes) {
 		text, _ := d.scalar(v, inText)
 		out.Values = append(out.Values, text)
 	}

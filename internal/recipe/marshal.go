@@ -37,7 +37,15 @@ func flow() mapping  { return mapping{&yaml.Node{Kind: yaml.MappingNode, Style: 
 
 func (m mapping) add(name string, value *yaml.Node) {
 	if value != nil {
+		m.quoteInFlow(value)
 		m.node.Content = append(m.node.Content, text(name), value)
+	}
+}
+
+// quoteInFlow quotes what would end a plain text inside { }.
+func (m mapping) quoteInFlow(n *yaml.Node) {
+	if m.node.Style == yaml.FlowStyle && n.Tag == "!!str" && n.Style == 0 && strings.ContainsAny(n.Value, ",:#[]{}'\"&*") {
+		n.Style = yaml.DoubleQuotedStyle
 	}
 }
 

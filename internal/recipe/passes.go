@@ -11,8 +11,11 @@ import (
 	"kalla"
 )
 
+// defaultName is what a pass without a name is called.
+func defaultName(index int) string { return "pass " + strconv.Itoa(index+1) }
+
 func (d *decoder) pass(f field, index int) kalla.Pass {
-	p := kalla.Pass{Name: "pass " + strconv.Itoa(index+1)}
+	p := kalla.Pass{Name: defaultName(index)}
 	o := d.object(f.path, f.node)
 	if o == nil {
 		return p
@@ -103,7 +106,10 @@ func (d *decoder) within(f field) *kalla.Within {
 	switch {
 	case !known:
 	case !ok:
-		hint := decimalHint(number)
+		hint := `write a number of at most 38 digits (0.02), a percentage (2%), or a time ({days: 3})`
+		if n, ok := decimalWithComma(number); ok {
+			hint = "write the decimals with a point: " + n.String()
+		}
 		if m := wordyWindow.FindStringSubmatch(s); m != nil {
 			hint = "write within: {" + m[2] + "s: " + m[1] + "}"
 		}
@@ -131,7 +137,7 @@ func (d *decoder) window(f field, limit int) *kalla.Window {
 		}
 		return &kalla.Window{From: -n, To: n}
 	}
-	items := d.elements(f, "[0, 45]")
+	items := d.elements(f, "[0, 45]", maxList)
 	if len(items) != 2 {
 		if len(items) > 0 {
 			d.add(f.path, fmt.Sprintf("a window has two ends, this has %d", len(items)), "write it like [0, 45]: right − left, both ends inclusive")

@@ -114,12 +114,12 @@ func (v passValidator) prefer() {
 			measured = append(measured, c.Left)
 		}
 	}
-	hint := "no condition of the pass measures a difference: leave prefer out"
+	choice := "no condition of the pass measures a difference: leave prefer out"
 	if len(measured) > 0 {
-		hint = "it can name " + list(measured, "or")
+		choice = "it can name " + list(measured, "or")
 	}
 	for i, name := range v.p.Prefer {
-		where := item(path, i)
+		where, hint := item(path, i), choice
 		named := func(c kalla.Condition) bool { return c.Left == name || c.Right == name }
 		switch {
 		case slices.Contains(v.p.Prefer[:i], name):
