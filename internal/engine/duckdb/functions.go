@@ -3,8 +3,6 @@ package duckdb
 import (
 	"strconv"
 	"strings"
-
-	"kalla"
 )
 
 // whiteSpace lists the characters of Unicode's White_Space property: what trim
@@ -54,14 +52,14 @@ func Macros() []string {
 }
 
 func textMacros() []macro {
-	ws := sqlText(whiteSpace)
+	ws := text(whiteSpace)
 	return []macro{
 		{"kalla_norm_trim", []string{"(s) AS trim(s, " + ws + ")"}},
 		{"kalla_norm_upper", []string{"(s) AS upper(s)"}},
 		{"kalla_norm_unaccent", []string{
 			// NFD, marks dropped, NFC; DuckDB does nothing for ASCII.
 			"(s) AS CASE WHEN strlen(s) = length(s) THEN s ELSE translate(strip_accents(s), " +
-				sqlText(strokeLetters) + ", " + sqlText(plainLetters) + ") END"}},
+				text(strokeLetters) + ", " + text(plainLetters) + ") END"}},
 		{"kalla_norm_alnum", []string{`(s) AS regexp_replace(s, '[^\p{L}\p{Nd}]+', '', 'g')`}},
 		{"kalla_norm_digits", []string{`(s) AS regexp_replace(s, '[^0-9]+', '', 'g')`}},
 		{"kalla_norm_strip_leading_zeros", []string{"(s) AS ltrim(s, '0')"}},
@@ -76,7 +74,6 @@ func textMacros() []macro {
 		{"kalla_regexp_replace", []string{
 			"(s, p, r) AS regexp_replace(s, p, r, 'g')"}},
 		{"kalla_split_part", []string{"(s, d, n) AS nullif(split_part(s, d, n), '')"}},
-		{"kalla_lpad", []string{"(s, n, p) AS lpad(s, n, p)"}},
 		{"kalla_substring", []string{
 			"(s, i) AS CASE WHEN s IS NOT NULL AND (i = 0 OR -i > length(s)) THEN '' ELSE substring(s, i) END",
 			"(s, i, n) AS CASE WHEN s IS NOT NULL AND (i = 0 OR -i > length(s) OR n < 1) THEN '' ELSE substring(s, i, n) END"}},
@@ -150,21 +147,9 @@ func dateMacros() []macro {
 			// DuckDB counts weeks from the first date; here every unit counts the boundaries between.
 			"(u, a, b) AS CASE WHEN u = 'week' THEN date_diff('day', date_trunc('week', a), date_trunc('week', b)) // 7" +
 				" ELSE date_diff(u, a, b) END"}},
-		{"kalla_date_trunc", []string{"(u, d) AS date_trunc(u, d)"}},
 		{"kalla_date_add", []string{
 			"(u, n, d) AS CAST(d AS TIMESTAMP) + CASE u WHEN 'day' THEN to_days(n) WHEN 'week' THEN to_days(7 * n)" +
 				" WHEN 'month' THEN to_months(n) WHEN 'quarter' THEN to_months(3 * n) WHEN 'year' THEN to_months(12 * n)" +
 				" WHEN 'hour' THEN to_hours(n) WHEN 'minute' THEN to_minutes(n) WHEN 'second' THEN to_seconds(n) END"}},
 	}
 }
-
-// Normalized returns the SQL of text (an SQL expression) after the steps, in
-// their order. Text that is reduced to nothing becomes NULL.
-func Normalized(text string, steps []kalla.Normalize) string {
-	for _, s := range steps {
-		text = "kalla_norm_" + string(s) + "(" + text + ")"
-	}
-	return "nullif(" + text + ", '')"
-}
-
-func sqlText(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }

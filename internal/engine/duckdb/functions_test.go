@@ -79,8 +79,8 @@ func TestFunctions(t *testing.T) {
 		{"kalla_date_diff('week', DATE '1960-01-03', DATE '1960-01-04')", "1"},
 		{"kalla_date_diff('month', DATE '2026-01-31', DATE '2026-02-01')", "1"},
 		{"kalla_date_diff('day', DATE '2026-03-01', DATE '2026-02-28')", "-1"},
-		{"kalla_date_trunc('month', DATE '2026-02-17')", "2026-02-01 00:00:00"},
-		{"kalla_date_trunc('week', DATE '2026-01-04')", "2025-12-29 00:00:00"},
+		{"date_trunc('month', DATE '2026-02-17')", "2026-02-01 00:00:00"},
+		{"date_trunc('week', DATE '2026-01-04')", "2025-12-29 00:00:00"},
 		{"kalla_date_add('month', 1, DATE '2026-01-31')", "2026-02-28 00:00:00"},
 		{"kalla_date_add('week', -1, DATE '2026-01-31')", "2026-01-24 00:00:00"},
 

@@ -34,12 +34,12 @@ func overCharacters(measure, long string) string {
 	control, shared := asciiRange(1, 31), asciiRange(firstCode, 127)
 	const list = "kalla_shared(a, b)"
 	few := func(s string) string {
-		return "translate(" + s + ", kalla_non_ascii(a || b), " + sqlText(control) + ")"
+		return "translate(" + s + ", kalla_non_ascii(a || b), " + text(control) + ")"
 	}
 	coded := func(s, other string) string {
 		// s itself at the end stands for every other character: translate takes the first of repeated ones.
 		return "translate(" + s + ", array_to_string(" + list + ", '') || " + s +
-			", rpad(left(" + sqlText(shared) + ", len(" + list + ")), CAST(len(" + list + ") + length(" + s + ") AS INTEGER), " + sqlText(other) + "))"
+			", rpad(left(" + text(shared) + ", len(" + list + ")), CAST(len(" + list + ") + length(" + s + ") AS INTEGER), " + text(other) + "))"
 	}
 	return "CASE WHEN strlen(a) = length(a) AND strlen(b) = length(b) THEN " + measure + "(a, b)" +
 		` WHEN length(kalla_non_ascii(a || b)) <= ` + strconv.Itoa(len(control)) +
