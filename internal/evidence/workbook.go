@@ -1,10 +1,16 @@
 package evidence
 
 import (
+	"archive/zip"
+	"bufio"
+	"compress/flate"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
+	"io"
 	"math"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -52,7 +58,27 @@ func (e *exporter) workbook(ctx context.Context, path string) (err error) {
 			return err
 		}
 	}
-	return f.SaveAs(path)
+	return save(f, path)
+}
+
+// save writes the workbook to a file. The library puts a workbook together in
+// memory before it writes it; the archive is sent past that, into the file.
+func save(f *excelize.File, path string) (err error) {
+	out, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o640)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, out.Close()) }()
+	buffered := bufio.NewWriterSize(out, 1<<20)
+	f.SetZipWriter(func(io.Writer) excelize.ZipWriter {
+		z := zip.NewWriter(buffered)
+		z.RegisterCompressor(zip.Deflate, func(w io.Writer) (io.WriteCloser, error) { return flate.NewWriter(w, flate.BestSpeed) })
+		return z
+	})
+	if _, err := f.WriteToBuffer(); err != nil {
+		return err
+	}
+	return buffered.Flush()
 }
 
 // book is a workbook in the making.
