@@ -272,7 +272,7 @@ func (e *expectation) sort() {
 }
 
 // compare reports every difference between what was expected and what came out.
-func (e expectation) compare(t testing.TB, got expectation) {
+func (e expectation) compare(t tester, got expectation) {
 	t.Helper()
 	got.sort()
 	diff(t, "matches", e.matches, got.matches)
@@ -285,7 +285,7 @@ func (e expectation) compare(t testing.TB, got expectation) {
 }
 
 // diff reports the rows that only one of two sorted lists has.
-func diff[T comparable](t testing.TB, what string, want, got []T) {
+func diff[T comparable](t tester, what string, want, got []T) {
 	t.Helper()
 	count := map[T]int{}
 	for _, x := range want {

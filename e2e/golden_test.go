@@ -40,7 +40,20 @@ func TestGolden(t *testing.T) {
 
 // replay runs a job, verifies its evidence by Kalla's own means, and reads the
 // result from the files, not from what the run returned.
-func replay(t testing.TB, job app.Job) expectation {
+func replay(t *testing.T, job app.Job) expectation {
+	t.Helper()
+	return replayWith(t, openDuckDB(t), job)
+}
+
+// tester is a *testing.T or a *rapid.T.
+type tester interface {
+	Helper()
+	Errorf(format string, args ...any)
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+}
+
+func replayWith(t tester, db *sql.DB, job app.Job) expectation {
 	t.Helper()
 	job.RunID = "e2e"
 	if job.LookupEnv == nil {
@@ -50,7 +63,6 @@ func replay(t testing.TB, job app.Job) expectation {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, hintOf(err))
 	}
-	db := openDuckDB(t)
 	report, err := evidence.Verify(context.Background(), job.Out, querier{db})
 	if err != nil {
 		t.Fatal(err)
@@ -90,7 +102,7 @@ func (q querier) Query(ctx context.Context, query string, args ...any) (*sql.Row
 	return q.db.QueryContext(ctx, query, args...)
 }
 
-func readMatched(t testing.TB, db *sql.DB, job app.Job) []pairRow {
+func readMatched(t tester, db *sql.DB, job app.Job) []pairRow {
 	t.Helper()
 	left, right := job.Recipe.Sources.Left.PrimaryKey, job.Recipe.Sources.Right.PrimaryKey
 	columns := []string{"match_id", "pass", "ambiguous"}
@@ -124,7 +136,7 @@ func passName(r *kalla.Recipe, number string) string {
 	return "none"
 }
 
-func readUnmatched(t testing.TB, db *sql.DB, job app.Job, s kalla.Side) []unmatchedRow {
+func readUnmatched(t tester, db *sql.DB, job app.Job, s kalla.Side) []unmatchedRow {
 	t.Helper()
 	key := job.Recipe.Sources.Left.PrimaryKey
 	if s == kalla.Right {
@@ -152,7 +164,7 @@ func joinKey(parts []string) string {
 }
 
 // readParquet reads columns as texts, NULL as nothing.
-func readParquet(t testing.TB, db *sql.DB, file string, columns []string) [][]string {
+func readParquet(t tester, db *sql.DB, file string, columns []string) [][]string {
 	t.Helper()
 	selected := make([]string, len(columns))
 	for i, c := range columns {

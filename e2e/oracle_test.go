@@ -29,7 +29,7 @@ func TestOracleAgrees(t *testing.T) {
 }
 
 // fromOracle puts a result of the oracle into the words of the evidence.
-func fromOracle(t testing.TB, r *kalla.Recipe, res oracle.Result) expectation {
+func fromOracle(t tester, r *kalla.Recipe, res oracle.Result) expectation {
 	t.Helper()
 	out := expectation{unmatched: map[kalla.Side][]unmatchedRow{}}
 	s := kalla.Summary{
@@ -73,7 +73,7 @@ func sideSummary(n oracle.SideCount) kalla.SideSummary {
 }
 
 // asJSON is a summary as summary.json holds it.
-func asJSON(t testing.TB, s kalla.Summary) map[string]any {
+func asJSON(t tester, s kalla.Summary) map[string]any {
 	t.Helper()
 	data, err := json.Marshal(s)
 	if err != nil {

@@ -93,7 +93,7 @@ func openDuckDB(t testing.TB) *sql.DB {
 	return db
 }
 
-func exec(t testing.TB, db *sql.DB, query string, args ...any) {
+func exec(t tester, db *sql.DB, query string, args ...any) {
 	t.Helper()
 	if _, err := db.Exec(query, args...); err != nil {
 		t.Fatalf("%s: %v", query, err)
@@ -147,15 +147,17 @@ func statements(name string, table oracle.Table, quote func(string) string, type
 func (c golden) writeWithDuckDB(t *testing.T, s kalla.Side, base, as string) {
 	t.Helper()
 	db := openDuckDB(t)
+	if as == "sqlite" {
+		exec(t, db, "LOAD "+quoteText(filepath.Join(testenv.DuckDBExtensions(t), "sqlite_scanner.duckdb_extension")))
+	}
 	writeTable(t, db, c.table(t, s), string(s)+"s", base+"."+as, as)
 }
 
 // writeTable writes a table to a Parquet, NDJSON or SQLite file.
-func writeTable(t testing.TB, db *sql.DB, table oracle.Table, name, file, as string) {
+func writeTable(t tester, db *sql.DB, table oracle.Table, name, file, as string) {
 	t.Helper()
 	target := name
 	if as == "sqlite" {
-		exec(t, db, "LOAD "+quoteText(filepath.Join(testenv.DuckDBExtensions(t), "sqlite_scanner.duckdb_extension")))
 		exec(t, db, "ATTACH "+quoteText(file)+" AS made (TYPE sqlite)")
 		target = "made." + name
 	}

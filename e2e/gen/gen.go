@@ -74,13 +74,13 @@ func Draw(t *rapid.T) Case {
 	}
 	r.Sources.Left = kalla.Source{Alias: "lefts", PrimaryKey: names}
 	r.Sources.Right = kalla.Source{Alias: "rights", PrimaryKey: names}
-	switch rapid.IntRange(0, 2).Draw(t, "anchor") {
+	switch between(t, "anchor", 0, 2) {
 	case 1:
 		r.Sources.Left.Anchor = true
 	case 2:
 		r.Sources.Right.Anchor = true
 	}
-	for i := range rapid.IntRange(1, 3).Draw(t, "passes") {
+	for i := range between(t, "passes", 1, 3) {
 		p := drawPass(t, used)
 		p.Name = fmt.Sprintf("pass %d", i+1)
 		r.Match = append(r.Match, p)
@@ -88,37 +88,46 @@ func Draw(t *rapid.T) Case {
 	if rapid.Bool().Draw(t, "compares") {
 		r.Compare = append(r.Compare, drawCompare(t, used))
 	}
-	return Case{Recipe: r, Left: drawTable(t, "left", key, used), Right: drawTable(t, "right", key, used)}
-}
-
-// drawTable draws a table of the key and the used columns. A column of the
-// recipe holds few of its values at a time, so that records collide.
-func drawTable(t *rapid.T, side string, key []field, used map[string]bool) oracle.Table {
 	cols := append([]field{}, key...)
 	for _, name := range order {
 		if used[name] {
-			cols = append(cols, fields[name])
+			cols = append(cols, drawFew(t, fields[name]))
 		}
 	}
+	return Case{Recipe: r, Left: drawTable(t, "left", len(key), cols), Right: drawTable(t, "right", len(key), cols)}
+}
+
+// drawFew keeps a few of the values of a field, so that records collide.
+func drawFew(t *rapid.T, f field) field {
+	out := f
+	out.values = nil
+	from, n := between(t, "from", 0, len(f.values)-1), between(t, "distinct", 1, 5)
+	for k := range n {
+		out.values = append(out.values, f.values[(from+k)%len(f.values)])
+	}
+	return out
+}
+
+// drawTable draws a table; the first columns are its key.
+func drawTable(t *rapid.T, side string, keyColumns int, cols []field) oracle.Table {
 	var out oracle.Table
-	few := make([][]string, len(cols))
-	for i, f := range cols {
+	for _, f := range cols {
 		out.Schema = append(out.Schema, kalla.Column{Name: f.name, Type: f.typ})
-		few[i] = f.values
-		if i >= len(key) {
-			from := rapid.IntRange(0, len(f.values)-1).Draw(t, "from")
-			n := rapid.IntRange(1, len(f.values)).Draw(t, "distinct")
-			few[i] = nil
-			for k := range n {
-				few[i] = append(few[i], f.values[(from+k)%len(f.values)])
-			}
-		}
 	}
-	for range rapid.IntRange(0, 8).Draw(t, side+" rows") {
+	keys := rapid.Permutation(combinations(cols[:keyColumns])).Draw(t, side+" keys")
+	for r := range between(t, side+" rows", 0, min(10, len(keys))) {
 		var row []oracle.Value
 		for i, f := range cols {
-			v := rapid.SampledFrom(few[i]).Draw(t, f.name)
-			if rapid.IntRange(0, 11).Draw(t, "null") == 0 {
+			var v string
+			switch {
+			case i >= keyColumns:
+				v = rapid.SampledFrom(f.values).Draw(t, f.name)
+			case oneIn(t, "duplicate", 30):
+				v = keys[0][i]
+			default:
+				v = keys[r][i]
+			}
+			if oneIn(t, "null", 25) {
 				row = append(row, nil)
 				continue
 			}
@@ -132,6 +141,33 @@ func drawTable(t *rapid.T, side string, key []field, used map[string]bool) oracl
 	}
 	return out
 }
+
+// combinations are all keys that the fields can make.
+func combinations(key []field) [][]string {
+	out := [][]string{nil}
+	for _, f := range key {
+		var longer [][]string
+		for _, start := range out {
+			for _, v := range f.values {
+				longer = append(longer, append(append([]string{}, start...), v))
+			}
+		}
+		out = longer
+	}
+	return out
+}
+
+// between draws evenly from lo to hi; rapid's own IntRange prefers its ends.
+func between(t *rapid.T, label string, lo, hi int) int {
+	all := make([]int, hi-lo+1)
+	for i := range all {
+		all[i] = lo + i
+	}
+	return rapid.SampledFrom(all).Draw(t, label)
+}
+
+// oneIn is true once in n times.
+func oneIn(t *rapid.T, label string, n int) bool { return between(t, label, 1, n) == n }
 
 func use(used map[string]bool, names ...string) {
 	for _, n := range names {

@@ -17,7 +17,7 @@ func drawPass(t *rapid.T, used map[string]bool) kalla.Pass {
 		p.OnAmbiguous = kalla.Leave
 	}
 	if p.Cardinality == kalla.ManyToMany {
-		for range rapid.IntRange(1, 2).Draw(t, "equalities") {
+		for range between(t, "equalities", 1, 2) {
 			p.When = append(p.When, drawEquality(t, used))
 		}
 	} else {
@@ -31,7 +31,7 @@ func drawPass(t *rapid.T, used map[string]bool) kalla.Pass {
 }
 
 func drawWhen(t *rapid.T, used map[string]bool, p *kalla.Pass) {
-	switch rapid.IntRange(0, 5).Draw(t, "blocks by") {
+	switch between(t, "blocks by", 0, 5) {
 	case 0:
 		p.When = append(p.When, drawWithin(t, used))
 	case 1:
@@ -45,7 +45,7 @@ func drawWhen(t *rapid.T, used map[string]bool, p *kalla.Pass) {
 	default:
 		p.When = append(p.When, drawEquality(t, used))
 	}
-	for range rapid.IntRange(0, 2).Draw(t, "more conditions") {
+	for range between(t, "more conditions", 0, 2) {
 		more := []func(*rapid.T, map[string]bool) kalla.Condition{
 			drawWithin, drawWithin, drawTimeWithin, drawTimeWithin, drawEquality, drawPrefix, drawSimilar, drawComparison, drawContains,
 		}
@@ -83,7 +83,7 @@ func drawNormalize(t *rapid.T) []kalla.Normalize {
 	if !rapid.Bool().Draw(t, "normalizes") {
 		return nil
 	}
-	for range rapid.IntRange(1, 3).Draw(t, "steps") {
+	for range between(t, "steps", 1, 3) {
 		out = append(out, rapid.SampledFrom(steps).Draw(t, "step"))
 	}
 	return out
@@ -97,7 +97,7 @@ func drawWithin(t *rapid.T, used map[string]bool) kalla.Condition {
 }
 
 func drawTolerance(t *rapid.T) *kalla.Within {
-	if rapid.IntRange(0, 3).Draw(t, "percent") == 0 {
+	if between(t, "percent", 0, 3) == 0 {
 		return &kalla.Within{Percent: number(rapid.SampledFrom([]string{"0.1", "1", "50", "0"}).Draw(t, "percent"))}
 	}
 	return &kalla.Within{Absolute: number(rapid.SampledFrom([]string{"0", "0.01", "0.02", "0.005", "1", "10"}).Draw(t, "absolute"))}
@@ -107,8 +107,8 @@ func drawTimeWithin(t *rapid.T, used map[string]bool) kalla.Condition {
 	pairs := [][2]string{{"day", "day"}, {"day", "at"}, {"at", "day"}, {"at", "at"}, {"inst", "inst"}}
 	pair := rapid.SampledFrom(pairs).Draw(t, "times")
 	use(used, pair[0], pair[1])
-	from := rapid.IntRange(-2, 1).Draw(t, "from")
-	w := &kalla.Window{From: from, To: from + rapid.IntRange(0, 3).Draw(t, "length")}
+	from := between(t, "from", -2, 1)
+	w := &kalla.Window{From: from, To: from + between(t, "length", 0, 3)}
 	c := kalla.Condition{Left: pair[0], Right: pair[1], Within: &kalla.Within{Days: w}}
 	if rapid.Bool().Draw(t, "hours") {
 		c.Within = &kalla.Within{Hours: w}
@@ -165,7 +165,7 @@ func drawBlock(t *rapid.T, used map[string]bool) kalla.Block {
 		kalla.BlockExact, kalla.BlockSoundex, kalla.BlockFirst, kalla.BlockNgram,
 	}).Draw(t, "transform")
 	if b.Transform == kalla.BlockFirst || b.Transform == kalla.BlockNgram {
-		b.N = rapid.IntRange(2, 3).Draw(t, "n")
+		b.N = between(t, "n", 2, 3)
 	}
 	return b
 }
@@ -178,7 +178,7 @@ func drawSum(t *rapid.T, used map[string]bool, p *kalla.Pass) {
 		p.Sum.Within = drawTolerance(t)
 	}
 	if p.Cardinality != kalla.ManyToMany && rapid.Bool().Draw(t, "subset") {
-		p.Subset = &kalla.Subset{Max: rapid.IntRange(1, 4).Draw(t, "max")}
+		p.Subset = &kalla.Subset{Max: between(t, "max", 1, 4)}
 	}
 }
 
@@ -208,7 +208,7 @@ func drawPrefer(t *rapid.T, p *kalla.Pass) {
 }
 
 func drawCompare(t *rapid.T, used map[string]bool) kalla.Compare {
-	switch rapid.IntRange(0, 2).Draw(t, "compare") {
+	switch between(t, "compare", 0, 2) {
 	case 0:
 		use(used, "amount")
 		return kalla.Compare{Left: "amount", Right: "amount", Within: drawTolerance(t)}
