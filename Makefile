@@ -12,6 +12,7 @@ BUILDFLAGS := -trimpath -ldflags "-s -w -X kalla/internal/app.Version=$(VERSION)
 TESTFLAGS ?= -race -timeout 15m
 PACKAGES  ?= ./...
 FUZZTIME  ?= 60s
+WORKLOADS ?= cold10k csv1m
 
 GOLANGCI_LINT := v2.15.0
 
@@ -46,6 +47,10 @@ lint: ## golangci-lint: imports point down, money is no float, errors are wrappe
 .PHONY: fuzz
 fuzz: compiler ## each fuzz target for FUZZTIME (60s)
 	@scripts/fuzz.sh $(FUZZTIME)
+
+.PHONY: bench
+bench: build ## measure against a plain DuckDB script: WORKLOADS="cold10k csv1m"
+	go run ./bench $(WORKLOADS)
 
 .PHONY: setup
 setup: ## what the tests need: database servers, an S3 server, DuckDB's extensions
