@@ -199,8 +199,9 @@ func (d *decoder) sum(f field) *kalla.Sum {
 	s.Left, s.Right = o.name("left"), o.name("right")
 	if f := o.get("within"); f.given() {
 		s.Within = d.within(f)
-		if (s.Within.Days != nil || s.Within.Hours != nil) && !d.unknown(f.path) {
+		if s.Within.Days != nil || s.Within.Hours != nil {
 			d.add(f.path, "sums differ by an amount, not by a time", `write within: "0.02" or within: 1%`)
+			s.Within = &kalla.Within{Absolute: &kalla.Decimal{}}
 		}
 	}
 	return s
