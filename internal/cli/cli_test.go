@@ -24,7 +24,8 @@ type world struct {
 	dir      string
 	env      map[string]string
 	stdin    string
-	terminal bool
+	terminal bool // stdout
+	bars     bool // stderr is a terminal
 	width    int
 }
 
@@ -38,7 +39,7 @@ func (w world) run(ctx context.Context, args ...string) outcome {
 	code := cli.Main(ctx, cli.Env{
 		Args: args, Stdin: strings.NewReader(w.stdin), Stdout: &stdout, Stderr: &stderr, Dir: w.dir, Now: time.Now,
 		LookupEnv:      func(name string) (string, bool) { v, ok := w.env[name]; return v, ok },
-		StdoutTerminal: w.terminal, Width: w.width,
+		StdoutTerminal: w.terminal, StderrTerminal: w.bars, Width: w.width,
 	})
 	return outcome{code, stdout.String(), stderr.String()}
 }
@@ -113,5 +114,57 @@ func TestReport(t *testing.T) {
 				t.Errorf("%s: trailing space in %q", c.golden, line)
 			}
 		}
+	}
+}
+
+// TestBars: a terminal gets one bar a stage, each ticked off at the end, or a
+// last bar that stopped where the run failed.
+func TestBars(t *testing.T) {
+	dir := t.TempDir()
+	w := world{dir: dir, bars: true, width: 80}
+	got := w.run(context.Background(), "demo", "--rows", "100")
+	if got.code != 0 {
+		t.Fatal(got.stderr)
+	}
+	for _, stage := range []string{"staging", "matching", "evidence"} {
+		if !strings.Contains(got.stderr, stage) {
+			t.Errorf("no bar for %s", stage)
+		}
+	}
+	// The last screen that was drawn shows all three, done.
+	screen := got.stderr[strings.LastIndex(got.stderr, "  staging"):]
+	if strings.Count(screen, "✓") != 3 {
+		t.Errorf("the bars end as\n%s", screen)
+	}
+	if strings.Contains(got.stdout, "✓ 0") || strings.Contains(got.stdout, "\x1b") {
+		t.Errorf("bars or colours on stdout:\n%s", got.stdout)
+	}
+	got = w.run(context.Background(), "run", filepath.Join("kalla-demo", "recipe.yaml"), "--left", "nowhere.csv")
+	if got.code != 4 || !strings.Contains(got.stderr, "nowhere.csv") {
+		t.Errorf("a failing run: exit code %d\n%s", got.code, got.stderr)
+	}
+}
+
+// TestCancelled: an ended context ends a command with 130 and leaves nothing.
+func TestCancelled(t *testing.T) {
+	dir := t.TempDir()
+	w := world{dir: dir}
+	if got := w.run(context.Background(), "demo", "--rows", "1000"); got.code != 0 {
+		t.Fatal(got.stderr)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	for _, args := range [][]string{
+		{"run", "kalla-demo/recipe.yaml", "--out", "out"},
+		{"demo", "--dir", "other"},
+		{"source", "profile", "kalla-demo/invoices.csv"},
+	} {
+		got := w.run(ctx, args...)
+		if got.code != 130 || !strings.HasPrefix(got.stderr[strings.Index(got.stderr, "error:"):], "error: cancelled") {
+			t.Errorf("%v: exit code %d\n%s", args, got.code, got.stderr)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(dir, "out")); !os.IsNotExist(err) {
+		t.Errorf("the cancelled run left evidence: %v", err)
 	}
 }

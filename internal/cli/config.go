@@ -100,7 +100,8 @@ func (c *command) versionCommand() *cobra.Command {
 
 // addFormat gives a command --format table|json.
 func addFormat(cmd *cobra.Command, format *string) {
-	cmd.Flags().StringVar(format, "format", "table", "table or json")
+	cmd.Flags().StringVar(format, "format", "table", "how the result is written")
+	takes(cmd.Flags(), "format", "table|json")
 }
 
 // checkFormat is for commands that work long before they print.

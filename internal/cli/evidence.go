@@ -183,8 +183,10 @@ gets a ' in front, unless --raw is given. Workbooks hold such texts as they are:
 			return w.failure()
 		},
 	}
-	cmd.Flags().StringVar(&format, "format", string(evidence.XLSX), "xlsx, csv or parquet")
+	cmd.Flags().StringVar(&format, "format", string(evidence.XLSX), "what to write")
 	cmd.Flags().StringVarP(&out, "out", "o", "", "file (xlsx) or folder (csv, parquet) to write, which must not exist (default: the name of DIR, here)")
+	takes(cmd.Flags(), "format", "xlsx|csv|parquet")
+	takes(cmd.Flags(), "out", "PATH")
 	cmd.Flags().BoolVar(&opts.Raw, "raw", false, "csv: leave texts that look like formulas as they are")
 	return cmd
 }

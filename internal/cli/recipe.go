@@ -59,7 +59,8 @@ or - for standard input.`,
 			return w.failure()
 		},
 	}
-	cmd.Flags().StringArrayVar(&params, "param", nil, "value of a parameter, name=value; may be repeated")
+	cmd.Flags().StringArrayVar(&params, "param", nil, "value of a parameter; may be repeated")
+	takes(cmd.Flags(), "param", "NAME=VALUE")
 	cmd.Flags().BoolVar(&sources, "sources", false, "look at the sources as well")
 	return cmd
 }
@@ -95,7 +96,8 @@ func (c *command) recipeExplain() *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().StringArrayVar(&params, "param", nil, "value of a parameter, name=value; may be repeated")
+	cmd.Flags().StringArrayVar(&params, "param", nil, "value of a parameter; may be repeated")
+	takes(cmd.Flags(), "param", "NAME=VALUE")
 	addFormat(cmd, &format)
 	return cmd
 }

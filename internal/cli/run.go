@@ -53,7 +53,7 @@ Exit codes: 0 ran; 1 failed; 2 usage or invalid recipe; 3 ran, but under --fail-
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringArrayVar(&f.params, "param", nil, "value of a parameter of the recipe, name=value; may be repeated")
+	flags.StringArrayVar(&f.params, "param", nil, "value of a parameter of the recipe; may be repeated")
 	flags.StringVar(&f.left, "left", "", "file or URI of the left source, instead of the recipe's")
 	flags.StringVar(&f.right, "right", "", "file or URI of the right source, instead of the recipe's")
 	flags.StringVar(&f.out, "out", "", "folder of the evidence, which must not exist (default: a new one below "+filepath.Join("kalla-data", "runs")+")")
@@ -61,6 +61,9 @@ Exit codes: 0 ran; 1 failed; 2 usage or invalid recipe; 3 ran, but under --fail-
 	flags.StringVar(&f.failUnder, "fail-under", "", "exit with code 3 if the match rate is lower, such as 95%")
 	addFormat(cmd, &f.format)
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "no progress")
+	for name, what := range map[string]string{"param": "NAME=VALUE", "left": "URI", "right": "URI", "out": "DIR", "fail-under": "RATE"} {
+		takes(flags, name, what)
+	}
 	return cmd
 }
 

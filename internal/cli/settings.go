@@ -30,7 +30,7 @@ type setting struct {
 	env     []string // the first that is set counts
 	def     string
 	help    string
-	example string             // of the value, for help
+	example string             // what the flag takes, for help
 	check   func(string) error // says what is wrong with a value
 }
 
@@ -48,8 +48,8 @@ const (
 const extensionsEnv = "KALLA_DUCKDB_EXTENSIONS"
 
 var settingSpecs = []setting{
-	{key: keyEngine, flag: "engine", env: []string{"KALLA_ENGINE"}, def: "auto", example: "auto|duckdb|trino",
-		help: "what does the work", check: oneOf("auto", "duckdb", "trino")},
+	{key: keyEngine, flag: "engine", env: []string{"KALLA_ENGINE"}, def: "auto", example: "auto|duckdb",
+		help: "what does the work", check: oneOf("auto", "duckdb")},
 	{key: keyMemory, flag: "memory", env: []string{"KALLA_MEMORY"}, example: "SIZE",
 		help:  "most memory the engine takes, such as 4GB; it spills to disk beyond it (default: a share of the machine)",
 		check: func(v string) error { _, err := parseBytes(v); return err }},
@@ -80,9 +80,26 @@ func addSettingFlags(flags *pflag.FlagSet, keys ...string) {
 			continue
 		}
 		flags.String(s.flag, s.def, s.help)
-		flags.Lookup(s.flag).Annotations = map[string][]string{"example": {s.example}}
+		takes(flags, s.flag, s.example)
 	}
 }
+
+// takes says in the help what a flag takes: --memory SIZE.
+func takes(flags *pflag.FlagSet, name, what string) {
+	f := flags.Lookup(name)
+	f.Value = described{f.Value, what}
+	if f.DefValue == "[]" {
+		f.DefValue = ""
+	}
+}
+
+// described is the value of a flag with another word for what it takes.
+type described struct {
+	pflag.Value
+	what string
+}
+
+func (d described) Type() string { return d.what }
 
 // loadSettings merges flags, environment, kalla.yaml and defaults, in this
 // order of precedence, and checks every value.

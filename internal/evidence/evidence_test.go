@@ -152,6 +152,19 @@ func TestVerifyWhole(t *testing.T) {
 	}
 }
 
+// TestVerifyOwnReason: a source may have a column that is called reason.
+func TestVerifyOwnReason(t *testing.T) {
+	d := openDB(t)
+	m := fixtureManifest()
+	m.Left.Schema = kalla.Schema{{Name: "id"}, {Name: "Reason"}}
+	r := verify(t, publish(t, d, m, map[string]string{
+		evidence.UnmatchedLeftFile: "SELECT * RENAME (reason AS kalla_reason), 'my own' AS \"Reason\" FROM (" + fixture[evidence.UnmatchedLeftFile] + ")",
+	}), d)
+	if !r.OK() {
+		t.Errorf("%v", r.Findings)
+	}
+}
+
 // TestVerifyWrongRun: the run itself was wrong, the hashes hold.
 func TestVerifyWrongRun(t *testing.T) {
 	d := openDB(t)

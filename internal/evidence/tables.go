@@ -131,6 +131,25 @@ func find(cols []column, name string) (column, bool) {
 // matchedColumn is the name that a source's column has in matched.parquet.
 func matchedColumn(s kalla.Side, name string) string { return string(s) + "_" + name }
 
+// reasonColumn is the name of the reason in an unmatched file: it gives way to
+// columns of the source that are called so.
+func reasonColumn(src Source, level Level) string {
+	taken := map[string]bool{}
+	if level != Keys {
+		for _, c := range src.Schema {
+			taken[strings.ToLower(c.Name)] = true
+		}
+	}
+	for _, k := range src.PrimaryKey {
+		taken[strings.ToLower(k)] = true
+	}
+	name := "reason"
+	for taken[name] {
+		name = "kalla_" + name
+	}
+	return name
+}
+
 func ident(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
 
 func idents(names []string) string {

@@ -246,6 +246,7 @@ func (v *verifier) side(s kalla.Side) {
 	if v.m.Level == Keys {
 		amounts = nil
 	}
+	reason := reasonColumn(src, v.m.Level)
 	var m, u sideCounts
 	v.check(string(s)+" records", func() string {
 		var err error
@@ -253,11 +254,11 @@ func (v *verifier) side(s kalla.Side) {
 			v.unread(matched, err)
 			return "not counted"
 		}
-		if u, err = v.countUnmatched(unmatched, src.PrimaryKey, amounts); err != nil {
+		if u, err = v.countUnmatched(unmatched, src.PrimaryKey, amounts, reason); err != nil {
 			v.unread(unmatched, err)
 			return "not counted"
 		}
-		overlap, err := v.overlap(matched, unmatched, s, src.PrimaryKey)
+		overlap, err := v.overlap(matched, unmatched, s, src.PrimaryKey, reason)
 		if err != nil {
 			v.unread(matched, err)
 			return "not counted"
@@ -352,16 +353,16 @@ func (v *verifier) countMatched(t table, s kalla.Side, key, amounts []string) (s
 }
 
 // countUnmatched counts the rows of an unmatched file.
-func (v *verifier) countUnmatched(t table, key, amounts []string) (sideCounts, error) {
+func (v *verifier) countUnmatched(t table, key, amounts []string, reason string) (sideCounts, error) {
 	cols, err := t.columns(v.ctx)
 	if err != nil {
 		return sideCounts{}, err
 	}
-	if err := requireColumns(cols, append(append(slices.Clone(key), amounts...), "reason")); err != nil {
+	if err := requireColumns(cols, append(append(slices.Clone(key), amounts...), reason)); err != nil {
 		return sideCounts{}, err
 	}
-	query := fmt.Sprintf("SELECT count(*), (SELECT count(*) FROM (SELECT DISTINCT %s FROM %s WHERE reason IS DISTINCT FROM %s)), count(*) FILTER (reason = %[3]s)%s FROM %[2]s",
-		idents(key), t.from, literal(string(kalla.BadKey)), sumList(amounts))
+	query := fmt.Sprintf("SELECT count(*), (SELECT count(*) FROM (SELECT DISTINCT %s FROM %s WHERE %s IS DISTINCT FROM %s)), count(*) FILTER (%[3]s = %[4]s)%s FROM %[2]s",
+		idents(key), t.from, ident(reason), literal(string(kalla.BadKey)), sumList(amounts))
 	return v.scanCounts(t, query, cols, amounts, amounts)
 }
 
@@ -396,14 +397,14 @@ func sumList(cols []string) string {
 }
 
 // overlap counts good unmatched records that are in a match as well.
-func (v *verifier) overlap(matched, unmatched table, s kalla.Side, key []string) (int64, error) {
+func (v *verifier) overlap(matched, unmatched table, s kalla.Side, key []string, reason string) (int64, error) {
 	on := make([]string, len(key))
 	for i, k := range key {
 		on[i] = "u." + ident(k) + " = m." + ident(matchedColumn(s, k))
 	}
 	var n int64
-	err := matched.row(v.ctx, fmt.Sprintf("SELECT count(*) FROM %s u SEMI JOIN %s m ON (%s) WHERE u.reason IS DISTINCT FROM %s",
-		unmatched.from, matched.from, strings.Join(on, " AND "), literal(string(kalla.BadKey))), &n)
+	err := matched.row(v.ctx, fmt.Sprintf("SELECT count(*) FROM %s u SEMI JOIN %s m ON (%s) WHERE u.%s IS DISTINCT FROM %s",
+		unmatched.from, matched.from, strings.Join(on, " AND "), ident(reason), literal(string(kalla.BadKey))), &n)
 	return n, err
 }
 
@@ -414,7 +415,8 @@ func (v *verifier) reasons(s kalla.Side) {
 		return
 	}
 	v.check(string(s)+" reasons", func() string {
-		found, err := t.counts(v.ctx, "SELECT CAST(reason AS VARCHAR), count(*) FROM "+t.from+" GROUP BY 1")
+		src, _ := v.m.Side(s)
+		found, err := t.counts(v.ctx, "SELECT CAST("+ident(reasonColumn(src, v.m.Level))+" AS VARCHAR), count(*) FROM "+t.from+" GROUP BY 1")
 		if err != nil {
 			v.unread(t, err)
 			return "not counted"
