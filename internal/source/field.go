@@ -120,11 +120,11 @@ var formatFields = map[Format][]Field{
 	Parquet: {},
 	JSON:    {},
 	NDJSON:  {},
-	XLSX: append([]Field{
+	XLSX: {
 		{Name: "sheet", Kind: TextField, Description: "name of the sheet; the first when not given"},
 		{Name: "range", Kind: TextField, Description: "cells to read: A3:F100"},
 		{Name: "header", Kind: BooleanField, Default: "true", Description: "whether the first row names the columns"},
-	}, numberFields...),
+	},
 }
 
 // check returns why value does not fit the field, or "".

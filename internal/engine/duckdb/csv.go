@@ -20,6 +20,7 @@ import (
 type csvFile struct {
 	src     source.Source
 	paths   []string // the files of a glob, in order; one otherwise
+	read    []string // the same, or copies of them in UTF-8
 	dialect csvDialect
 	header  bool
 	names   []string
@@ -54,19 +55,31 @@ func (s *Session) csvMount(ctx context.Context, in engine.Input, f *csvFile, dec
 	m := &mount{From: f.from(""), Columns: make([]column, len(f.names))}
 	nf := numberFormatOf(f.src)
 	for i, name := range f.names {
-		if declared[i] != nil {
-			m.Columns[i] = nf.declaredColumn(*declared[i])
-		} else {
-			m.Columns[i] = nf.inferredColumn(classes[i])
-			if m.Columns[i].Type.Kind == kalla.Text && slices.Contains(in.Numeric, name) && classes[i].forms != 0 {
-				t, err := s.numericText(ctx, f, i, nf)
-				if err != nil {
-					return nil, err
-				}
-				m.Columns[i] = nf.declaredColumn(t)
-			}
+		c, numeric := nf.inferredColumn(classes[i]), false
+		if t := declared[i]; t != nil {
+			c, numeric = nf.declaredColumn(*t), unsizedDecimal(*t)
+		} else if c.Type.Kind == kalla.Text && classes[i].forms != 0 {
+			numeric = slices.Contains(in.Numeric, name)
 		}
-		m.Columns[i].Name, m.Columns[i].Raw = name, rawName(i)
+		if numeric {
+			t, err := s.numericCSV(ctx, f, i, nf)
+			if err != nil {
+				return nil, err
+			}
+			c = nf.declaredColumn(t)
+		}
+		c.Name, c.Raw = name, rawName(i)
+		m.Columns[i] = c
+	}
+	if c := f.src.Get("compression"); f.src.Type == source.File && (c == "gzip" || c == "zstd") {
+		m.Verify = func(ctx context.Context) error {
+			for _, p := range f.paths {
+				if err := complete(ctx, f.src, p); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
 	}
 	m.Retype = func(ctx context.Context, failed error) (*mount, error) {
 		i, ok := misfitColumn(failed)
@@ -113,10 +126,9 @@ func (s *Session) openCSV(ctx context.Context, src source.Source) (*csvFile, err
 		return nil, err
 	}
 	f := &csvFile{src: src, paths: paths}
-	if enc := encodingName(src); enc != "utf-8" && enc != "utf-16" && enc != "latin-1" {
-		if err := s.load(ctx, "encodings"); err != nil {
-			return nil, err
-		}
+	f.read, err = s.readable(ctx, src, paths)
+	if err != nil {
+		return nil, err
 	}
 	for i, path := range paths {
 		head, err := s.head(ctx, src, path)
@@ -124,6 +136,11 @@ func (s *Session) openCSV(ctx context.Context, src source.Source) (*csvFile, err
 			return nil, err
 		}
 		if strings.TrimSpace(head) == "" {
+			if src.Type == source.File && src.Has("compression") {
+				if err := complete(ctx, src, path); err != nil {
+					return nil, err
+				}
+			}
 			return nil, &kalla.Error{Code: kalla.CodeSource, Where: path, Why: "the file is empty",
 				Hint: "a CSV file without records still needs its header line"}
 		}
@@ -157,7 +174,8 @@ func (s *Session) head(ctx context.Context, src source.Source, path string) (str
 		if i := strings.LastIndexByte(text, '\n'); i > 0 {
 			return text[:i+1], nil
 		}
-		return text, nil
+		return "", &kalla.Error{Code: kalla.CodeSource, Where: path + " line 1", Why: fmt.Sprintf("the line is longer than %d kB", headBytes>>10),
+			Hint: "check that this is a CSV file"}
 	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
 		return string(buf[:n]), nil
 	}
@@ -286,7 +304,7 @@ func columnNames(fields []string, header bool) []string {
 // from returns the table function that reads every column as text. Nothing is
 // detected: what the reader would guess is known.
 func (f *csvFile) from(extra string) string {
-	return f.fromPaths(f.paths, extra)
+	return f.fromPaths(f.read, extra)
 }
 
 func (f *csvFile) fromPaths(paths []string, extra string) string {
@@ -313,7 +331,7 @@ func (f *csvFile) fromPaths(paths []string, extra string) string {
 	}
 	return fmt.Sprintf("read_csv([%s], auto_detect=false, header=%t, delim=%s, quote=%s, escape=%s, comment=%s, skip=%d, nullstr=%s, columns={%s}%s%s%s)",
 		strings.Join(quoted, ", "), f.header, char(f.dialect.Delimiter), char(f.dialect.Quote), char(f.dialect.Escape), char(f.dialect.Comment),
-		f.dialect.Skip, nulls, strings.Join(columns, ", "), compressionArg(f.src), encodingArg(f.src), extra)
+		f.dialect.Skip, nulls, strings.Join(columns, ", "), f.compressionArg(), encodingArg(f.src), extra)
 }
 
 var globCharacters = regexp.MustCompile(`[*?\[]`)
@@ -323,6 +341,14 @@ func literalPath(p string) string {
 	return globCharacters.ReplaceAllString(filepath.ToSlash(p), "[$0]")
 }
 
+// compressionArg is that of what is read: copies are not compressed.
+func (f *csvFile) compressionArg() string {
+	if !nativeEncoding(f.src) {
+		return ""
+	}
+	return compressionArg(f.src)
+}
+
 func compressionArg(src source.Source) string {
 	if c := src.Get("compression"); c != "" {
 		return ", compression=" + text(c)
@@ -330,9 +356,10 @@ func compressionArg(src source.Source) string {
 	return ""
 }
 
+// encodingArg names the one other encoding that DuckDB reads well by itself.
 func encodingArg(src source.Source) string {
-	if e := encodingName(src); e != "utf-8" {
-		return ", encoding=" + text(e)
+	if encodingName(src) == latin1 {
+		return ", encoding='latin-1'"
 	}
 	return ""
 }

@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io/fs"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"kalla"
 	"kalla/internal/source"
@@ -17,8 +19,8 @@ import (
 // locate returns the error for the first value of column i for which the
 // condition holds, with its file and line.
 func (s *Session) locate(ctx context.Context, f *csvFile, i int, condition, why, hint string) error {
-	for _, path := range f.paths {
-		record, value, err := s.firstBad(ctx, f, path, i, condition)
+	for n, path := range f.paths {
+		record, value, err := s.firstBad(ctx, f, f.read[n], i, condition)
 		if errors.Is(err, sql.ErrNoRows) {
 			continue
 		}
@@ -87,6 +89,27 @@ func (s *Session) misfit(ctx context.Context, f *csvFile, i int, c column) error
 		"correct the value, or the type in the recipe's types")
 }
 
+const (
+	notANumber     = "is not a number, which the recipe takes the column for"
+	notANumberHint = "correct the value, filter the record out, or compare the column as text"
+)
+
+// numericCSV is numericText for a column of a file; a value that is no number is an error with its line.
+func (s *Session) numericCSV(ctx context.Context, f *csvFile, i int, nf numberFormat) (kalla.Type, error) {
+	t, bad, err := s.numericText(ctx, f.from(""), rawName(i), nf)
+	var known *kalla.Error
+	switch {
+	case errors.As(err, &known):
+		known.Where = f.src.Location() + " column " + f.names[i]
+		return t, known
+	case err != nil:
+		return t, f.readError(err)
+	case bad > 0:
+		return t, s.locate(ctx, f, i, nf.notNumber(rawName(i)), notANumber, notANumberHint)
+	}
+	return t, nil
+}
+
 // typeText writes a type as a recipe does.
 func typeText(t kalla.Type) string {
 	s := string(t.Kind)
@@ -113,11 +136,17 @@ func (f *csvFile) readError(err error) error {
 		return f.contentError(err)
 	}
 	path := f.paths[0]
-	if file := csvErrorFile.FindStringSubmatch(message); file != nil && len(f.paths) > 1 {
-		path = strings.TrimSpace(file[1])
+	if file := csvErrorFile.FindStringSubmatch(message); file != nil {
+		if n := slices.Index(f.read, strings.TrimSpace(file[1])); n >= 0 {
+			path = f.paths[n]
+		}
 	}
 	e := &kalla.Error{Code: kalla.CodeSource, Where: path + " line " + m[1]}
 	line, _ := strconv.Atoi(m[1])
+	if exact := f.faultyLine(path); exact > 0 {
+		line = exact
+		e.Where = fmt.Sprintf("%s line %d", path, line)
+	}
 	switch fields := csvErrorFields.FindStringSubmatch(message); {
 	case fields != nil:
 		e.Why = fmt.Sprintf("the line has %s fields where %s are expected", fields[2], fields[1])
@@ -141,6 +170,34 @@ func (f *csvFile) readError(err error) error {
 	return e
 }
 
+// faultyLine reads a local file up to its first malformed record and returns
+// the line that it starts on, or 0: the engine counts records, not lines.
+func (f *csvFile) faultyLine(path string) int {
+	if f.src.Type != source.File {
+		return 0
+	}
+	r, err := openText(f.src, path)
+	if err != nil {
+		return 0
+	}
+	defer r.Close()
+	rr, err := newRecordReader(r, f.dialect)
+	for err == nil {
+		var fields []string
+		var line int
+		fields, line, err = rr.next()
+		switch {
+		case errors.Is(err, errLineTooLong) || errors.Is(err, errOpenQuote):
+			return line
+		case err == nil && len(fields) != len(f.names):
+			return line
+		case err == nil && slices.ContainsFunc(fields, func(s string) bool { return !utf8.ValidString(s) }):
+			return line
+		}
+	}
+	return 0
+}
+
 // contentError is for errors without a line.
 func (f *csvFile) contentError(err error) error {
 	message := err.Error()
@@ -149,8 +206,8 @@ func (f *csvFile) contentError(err error) error {
 	case strings.Contains(message, "not utf-8 encoded") || strings.Contains(message, "is not encoded as"):
 		return &kalla.Error{Code: kalla.CodeSource, Where: where, Why: "the text is not " + encodingName(f.src),
 			Hint: "set the option encoding, for example latin-1, windows-1252 or utf-16"}
-	case f.src.Has("compression") && (strings.Contains(message, "GZIP") || strings.Contains(message, "gzip") || strings.Contains(message, "ZSTD")):
-		return &kalla.Error{Code: kalla.CodeSource, Where: where, Why: "the compressed data is damaged: " + firstLine(err),
+	case f.src.Has("compression") && (strings.Contains(message, "decompress") || strings.Contains(message, "GZIP") || strings.Contains(message, "gzip") || strings.Contains(message, "ZSTD")):
+		return &kalla.Error{Code: kalla.CodeSource, Where: where, Why: "the compressed data is damaged: " + plainMessage(err),
 			Hint: "copy the file again, or set the option compression"}
 	}
 	return err
@@ -159,7 +216,10 @@ func (f *csvFile) contentError(err error) error {
 // fileError says why a local file cannot be opened or read.
 func fileError(path string, err error) error {
 	e := &kalla.Error{Code: kalla.CodeSource, Where: path, Err: err}
+	var known *kalla.Error
 	switch {
+	case errors.As(err, &known):
+		e.Why, e.Hint = known.Why, known.Hint
 	case errors.Is(err, fs.ErrNotExist):
 		e.Why = "there is no such file"
 	case errors.Is(err, fs.ErrPermission):

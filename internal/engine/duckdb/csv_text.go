@@ -2,17 +2,18 @@ package duckdb
 
 import (
 	"bufio"
-	"compress/gzip"
+	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"strings"
 
+	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
-	"golang.org/x/text/encoding/charmap"
-	"golang.org/x/text/encoding/unicode"
 	"golang.org/x/text/transform"
 
+	"kalla"
 	"kalla/internal/source"
 )
 
@@ -24,6 +25,9 @@ type csvDialect struct {
 	Comment   byte // 0 for none
 	Skip      int  // lines at the top
 }
+
+// errOpenQuote ends reading at a quoted field that the end of the file is in.
+var errOpenQuote = errors.New("a quoted field is not closed")
 
 // errLineTooLong ends reading at a record that no memory should be spent on.
 var errLineTooLong = errors.New("a line is longer than 2 MB")
@@ -42,17 +46,18 @@ func openText(src source.Source, path string) (io.ReadCloser, error) {
 	case "gzip":
 		if r, err = gzip.NewReader(bufio.NewReader(f)); err != nil {
 			_ = f.Close()
-			return nil, err
+			return nil, fmt.Errorf("gzip: %w", err)
 		}
 	case "zstd":
 		z, err := zstd.NewReader(f, zstd.WithDecoderConcurrency(1))
 		if err != nil {
 			_ = f.Close()
-			return nil, err
+			return nil, fmt.Errorf("zstd: %w", err)
 		}
-		return readCloser{decode(src, z), func() error { z.Close(); return f.Close() }}, nil
+		closer := func() error { z.Close(); return f.Close() }
+		return readCloser{transform.NewReader(z, decoder(src)), closer}, nil
 	}
-	return readCloser{decode(src, r), f.Close}, nil
+	return readCloser{transform.NewReader(r, decoder(src)), f.Close}, nil
 }
 
 type readCloser struct {
@@ -61,34 +66,6 @@ type readCloser struct {
 }
 
 func (r readCloser) Close() error { return r.close() }
-
-func decode(src source.Source, r io.Reader) io.Reader {
-	switch encodingName(src) {
-	case "utf-16":
-		return transform.NewReader(r, unicode.UTF16(unicode.LittleEndian, unicode.UseBOM).NewDecoder())
-	case "latin-1":
-		return transform.NewReader(r, charmap.ISO8859_1.NewDecoder())
-	case "windows-1252":
-		return transform.NewReader(r, charmap.Windows1252.NewDecoder())
-	}
-	return transform.NewReader(r, unicode.BOMOverride(transform.Nop))
-}
-
-// encodingName brings the usual spellings of an encoding to one.
-func encodingName(src source.Source) string {
-	switch n := strings.ToLower(src.Get("encoding")); n {
-	case "", "utf8", "utf-8":
-		return "utf-8"
-	case "utf16", "utf-16", "utf-16le", "utf-16be":
-		return "utf-16"
-	case "latin1", "latin-1", "iso-8859-1", "iso8859-1":
-		return "latin-1"
-	case "cp1252", "windows-1252":
-		return "windows-1252"
-	default:
-		return n
-	}
-}
 
 // recordReader splits text into records, keeping count of physical lines. It
 // accepts whatever is written: judging is the engine's part.
@@ -139,7 +116,10 @@ func (r *recordReader) record() ([]string, int, error) {
 	for {
 		c, err := r.in.ReadByte()
 		if err != nil {
-			if errors.Is(err, io.EOF) && size > 0 {
+			switch {
+			case errors.Is(err, io.EOF) && quoted:
+				return end(), start, errOpenQuote
+			case errors.Is(err, io.EOF) && size > 0:
 				return end(), start, nil
 			}
 			return nil, start, err
@@ -184,6 +164,32 @@ func (r *recordReader) peekIs(a, b byte) bool {
 	return err == nil && (next[0] == a || next[0] == b)
 }
 
+// complete reads a compressed file to its end. DuckDB takes a file that was cut
+// off for a whole one; here its length and checksum are verified.
+func complete(ctx context.Context, src source.Source, path string) error {
+	r, err := openText(src, path)
+	if err == nil {
+		defer r.Close()
+		_, err = io.Copy(io.Discard, contextReader{ctx, r})
+	}
+	if err == nil || ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return &kalla.Error{Code: kalla.CodeSource, Where: path, Why: "the compressed data is damaged or cut off: " + err.Error(), Hint: "copy the file again"}
+}
+
+type contextReader struct {
+	ctx context.Context
+	in  io.Reader
+}
+
+func (r contextReader) Read(p []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.in.Read(p)
+}
+
 // delimiters are the candidates, the likelier first.
 var delimiters = []byte{',', ';', '\t', '|'}
 
@@ -201,7 +207,7 @@ func sniffDelimiter(head string, d csvDialect) byte {
 		widths, total := map[int]int{}, 0
 		for {
 			fields, _, err := rr.next()
-			if err != nil {
+			if err != nil { // the head may end inside a quoted field
 				break
 			}
 			widths[len(fields)]++

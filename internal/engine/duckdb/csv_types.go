@@ -157,7 +157,7 @@ func (n numberFormat) inferredColumn(v valueClass) column {
 // declaredColumn reads a column as the recipe says. White space around a value does not count.
 func (n numberFormat) declaredColumn(t kalla.Type) column {
 	c := column{Type: t, Declared: true, Fits: "{t} IS NOT NULL"}
-	const trimmed = `trim({x}, E' \t\r\n')`
+	trimmed := fmt.Sprintf(trimmedSQL, "{x}")
 	cast := func(x string) string { return "TRY_CAST(" + x + " AS " + dialect.TypeName(t) + ")" }
 	switch t.Kind {
 	case kalla.Integer:
@@ -196,70 +196,80 @@ func (s *Session) classify(ctx context.Context, f *csvFile, declared []*kalla.Ty
 	if limit > 0 {
 		from = fmt.Sprintf("(SELECT * FROM %s LIMIT %d)", f.from(fmt.Sprintf(", parallel=false, buffer_size=%d", 2*maxRecord)), limit)
 	}
-	return s.classifyColumns(ctx, from, len(f.names), func(i int) bool { return declared[i] == nil }, numberFormatOf(f.src))
+	raws := make([]string, len(f.names))
+	for i := range raws {
+		if declared[i] == nil {
+			raws[i] = rawName(i)
+		}
+	}
+	return s.classifyColumns(ctx, from, raws, numberFormatOf(f.src))
 }
 
-// classifyColumns looks at the text columns c0, c1, … of a table expression.
-func (s *Session) classifyColumns(ctx context.Context, from string, columns int, wanted func(int) bool, nf numberFormat) ([]valueClass, error) {
-	out := make([]valueClass, columns)
-	var inner, outer []string
+// classifyColumns looks at text columns, given as SQL over from. Those that are "" are left out.
+func (s *Session) classifyColumns(ctx context.Context, from string, raws []string, nf numberFormat) ([]valueClass, error) {
+	out := make([]valueClass, len(raws))
+	var first, second, third []string
 	var targets []any
-	for i := range columns {
-		if !wanted(i) {
+	for i, raw := range raws {
+		if raw == "" {
 			continue
 		}
-		x, k, n := rawName(i), fmt.Sprintf("k%d", i), fmt.Sprintf("n%d", i)
-		inner = append(inner, formSQL(x, nf)+" AS "+k, "ltrim("+nf.normal(x)+", '-') AS "+n)
+		x, k, n := helper("x", i), helper("k", i), helper("n", i)
+		first = append(first, raw+" AS "+x)
+		second = append(second, formSQL(x, nf)+" AS "+k, "ltrim("+nf.normal(x)+", '-') AS "+n)
 		isNumber := fmt.Sprintf("FILTER (%s IN (%d, %d, %d))", k, formInteger, formWide, formDecimal)
-		point := "strpos(" + n + ", '.')"
-		outer = append(outer, "coalesce(bit_or("+k+"), 0)",
-			fmt.Sprintf("coalesce(max(CASE WHEN %s > 0 THEN strlen(%s) - %s ELSE 0 END) %s, 0)", point, n, point, isNumber),
-			fmt.Sprintf("coalesce(max(CASE WHEN %s > 0 THEN %s - 1 ELSE strlen(%s) END) %s, 0)", point, point, n, isNumber))
+		third = append(third, "coalesce(bit_or("+k+"), 0)", "coalesce(max("+scaleSQL(n)+") "+isNumber+", 0)", "coalesce(max("+wholeSQL(n)+") "+isNumber+", 0)")
 		targets = append(targets, &out[i].forms, &out[i].scale, &out[i].whole)
 	}
-	if len(outer) == 0 {
+	if len(third) == 0 {
 		return out, nil
 	}
-	q := "SELECT " + strings.Join(outer, ", ") + " FROM (SELECT " + strings.Join(inner, ", ") + " FROM " + from + ")"
+	q := "SELECT " + strings.Join(third, ", ") + " FROM (SELECT " + strings.Join(second, ", ") +
+		" FROM (SELECT " + strings.Join(first, ", ") + " FROM " + from + "))"
 	return out, s.conn.QueryRowContext(ctx, q).Scan(targets...)
+}
+
+// scaleSQL and wholeSQL count the digits behind and before the point of a number without sign.
+func scaleSQL(n string) string {
+	return "CASE WHEN strpos(" + n + ", '.') > 0 THEN strlen(" + n + ") - strpos(" + n + ", '.') ELSE 0 END"
+}
+
+func wholeSQL(n string) string {
+	return "CASE WHEN strpos(" + n + ", '.') > 0 THEN strpos(" + n + ", '.') - 1 ELSE strlen(" + n + ") END"
 }
 
 // formSQL returns the form of a value, NULL for NULL. Most text is told by its first byte.
 func formSQL(x string, nf numberFormat) string {
-	normal := nf.normal(x)
 	return fmt.Sprintf("CASE WHEN %[1]s IS NULL THEN NULL WHEN %[1]s < ',' OR %[1]s >= ':' THEN %[2]d "+
 		"WHEN %[3]s THEN CASE WHEN strlen(ltrim(%[4]s, '-')) <= 18 THEN %[5]d ELSE %[6]d END "+
 		"WHEN %[7]s THEN %[8]d "+
 		"WHEN strlen(%[1]s) = 10 AND CAST(TRY_CAST(%[1]s AS DATE) AS VARCHAR) = %[1]s THEN %[9]d "+
 		"WHEN %[10]s AND strlen(%[1]s) > 10 AND TRY_CAST(%[1]s AS TIMESTAMP) IS NOT NULL THEN %[11]d "+
 		"WHEN %[12]s AND TRY_CAST(%[1]s AS TIMESTAMPTZ) IS NOT NULL THEN %[13]d ELSE %[2]d END",
-		x, formText, matches(x, nf.integer()), normal, formInteger, formWide, matches(x, nf.decimal(-1)), formDecimal,
+		x, formText, matches(x, nf.integer()), nf.normal(x), formInteger, formWide, matches(x, nf.decimal(-1)), formDecimal,
 		formDate, matches(x, timestampPattern), formTimestamp, matches(x, instantPattern), formInstant)
 }
 
+const trimmedSQL = `trim(%s, E' \t\r\n')`
+
+// notNumber is the condition under which the text raw is not a number that people would take for one.
+func (n numberFormat) notNumber(raw string) string {
+	return "NOT " + matches(fmt.Sprintf(trimmedSQL, raw), n.lenientDecimal(-1))
+}
+
 // numericText finds the decimal type of a text column whose values the recipe
-// takes for numbers. A value that is none is an error that names its line.
-func (s *Session) numericText(ctx context.Context, f *csvFile, i int, nf numberFormat) (kalla.Type, error) {
-	x := "trim(" + rawName(i) + `, E' \t\r\n')`
-	n := "ltrim(" + nf.normal(x) + ", '+-0')"
-	point := "strpos(" + n + ", '.')"
-	var bad int64
+// takes for numbers. bad counts those that are none.
+func (s *Session) numericText(ctx context.Context, from, raw string, nf numberFormat) (t kalla.Type, bad int64, err error) {
+	x := fmt.Sprintf(trimmedSQL, raw)
 	var scale, whole int
-	q := fmt.Sprintf("SELECT count(*) FILTER (NOT %s), coalesce(max(CASE WHEN %s > 0 THEN strlen(rtrim(%s, '0')) - %s ELSE 0 END), 0), "+
-		"coalesce(max(CASE WHEN %s > 0 THEN %s - 1 ELSE strlen(%s) END), 0) FROM %s",
-		matches(x, nf.lenientDecimal(-1)), point, n, point, point, point, n, f.from(""))
+	q := fmt.Sprintf("SELECT count(*) FILTER (%s), coalesce(max(%s), 0), coalesce(max(%s), 0) FROM (SELECT %s AS x, CASE WHEN contains(n, '.') THEN rtrim(n, '0') ELSE n END AS n "+
+		"FROM (SELECT %s AS x, ltrim(%s, '+-0') AS n FROM %s))", nf.notNumber("x"), scaleSQL("n"), wholeSQL("n"), "x", x, nf.normal(x), from)
 	if err := s.conn.QueryRowContext(ctx, q).Scan(&bad, &scale, &whole); err != nil {
-		return kalla.Type{}, f.readError(err)
+		return t, 0, err
 	}
 	t, ok := decimalFor(whole, scale)
-	if bad == 0 && ok {
-		return t, nil
+	if bad == 0 && !ok {
+		return t, 0, &kalla.Error{Code: kalla.CodeSource, Why: "its numbers have more than 38 digits", Hint: "compare the column as text"}
 	}
-	if bad == 0 {
-		return t, &kalla.Error{Code: kalla.CodeSource, Where: f.src.Location() + " column " + f.names[i],
-			Why: "its numbers have more than 38 digits"}
-	}
-	return t, s.locate(ctx, f, i, "NOT "+matches(x, nf.lenientDecimal(-1)),
-		"is not a number, and the recipe compares the column as one",
-		"filter the line out of the file, or compare the column as text")
+	return t, bad, nil
 }

@@ -29,3 +29,7 @@ func (s *Session) inSnapshot(ctx context.Context, databases []int, inputs []engi
 	}
 	return nil
 }
+
+func (s *Session) mountDatabase(ctx context.Context, in engine.Input) (*mount, error) {
+	return nil, errors.New("soon")
+}

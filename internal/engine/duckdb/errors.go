@@ -24,12 +24,12 @@ func engineError(ctx context.Context, err error) error {
 	if cause := canceled(ctx, err); cause != nil {
 		return cause
 	}
-	out := &kalla.Error{Code: kalla.CodeEngine, Op: "running SQL", Why: firstLine(err), Err: err}
+	out := &kalla.Error{Code: kalla.CodeEngine, Op: "running SQL", Why: plainMessage(err), Err: err}
 	var d *driver.Error
 	if errors.As(err, &d) {
 		switch {
 		case d.Type == driver.ErrorTypeOutOfMemory:
-			out.Code, out.Why = kalla.CodeLimit, "the memory limit does not suffice: "+firstLine(err)
+			out.Code, out.Why = kalla.CodeLimit, "the memory limit does not suffice: "+plainMessage(err)
 			out.Hint = "raise --memory, or lower --threads"
 		case d.Type == driver.ErrorTypeIO && strings.Contains(err.Error(), "No space left"):
 			out.Code, out.Hint = kalla.CodeLimit, "free space in the temporary folder, or name another with --temp-dir"
@@ -52,8 +52,8 @@ func canceled(ctx context.Context, err error) error {
 
 var errorPrefix = regexp.MustCompile(`^(?:[A-Z][A-Za-z]*(?: [A-Za-z]+)* Error: )+`)
 
-// firstLine returns what DuckDB says without its prefix and the advice below it.
-func firstLine(err error) string {
+// plainMessage returns what DuckDB says without its prefix and the advice below it.
+func plainMessage(err error) string {
 	line, _, _ := strings.Cut(err.Error(), "\n")
 	return errorPrefix.ReplaceAllString(line, "")
 }
@@ -68,8 +68,8 @@ func shorten(v string) string {
 	return v
 }
 
-// nearest returns the candidate that is spelt most like name, or "".
-func nearest(name string, candidates []string) string {
+// closest returns the candidate that is spelt most like name, or "".
+func closest(name string, candidates []string) string {
 	best, least := "", len(name)/2+1
 	for _, c := range candidates {
 		if d := distance(strings.ToLower(name), strings.ToLower(c)); d < least {

@@ -23,11 +23,17 @@ func (s *Session) mount(ctx context.Context, in engine.Input) (*mount, error) {
 		return nil, err
 	}
 	var m *mount
-	switch {
-	case in.Source.Format == source.CSV:
+	switch in.Source.Format {
+	case source.CSV:
 		m, err = s.mountCSV(ctx, in)
+	case source.Parquet:
+		m, err = s.mountParquet(ctx, in)
+	case source.JSON, source.NDJSON:
+		m, err = s.mountJSON(ctx, in)
+	case source.XLSX:
+		m, err = s.mountXLSX(ctx, in)
 	default:
-		m, err = s.mountTyped(ctx, in)
+		m, err = s.mountDatabase(ctx, in)
 	}
 	if err != nil {
 		return nil, err
@@ -95,7 +101,7 @@ func neighbour(path string) string {
 			names = append(names, e.Name())
 		}
 	}
-	if near := nearest(filepath.Base(path), names); near != "" {
+	if near := closest(filepath.Base(path), names); near != "" {
 		return filepath.Join(filepath.Dir(path), near)
 	}
 	return ""

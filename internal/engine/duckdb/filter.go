@@ -62,7 +62,7 @@ func missingColumn(in engine.Input, name string, schema kalla.Schema) error {
 	e := &kalla.Error{Code: kalla.CodeSource, Where: in.Source.Location(),
 		Why:  fmt.Sprintf("there is no column %q", name),
 		Hint: "the columns are " + shortenList(names)}
-	if near := nearest(name, names); near != "" {
+	if near := closest(name, names); near != "" {
 		e.Hint = fmt.Sprintf("did you mean %q? ", near) + e.Hint
 	}
 	return e

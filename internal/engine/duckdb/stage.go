@@ -38,6 +38,8 @@ type mount struct {
 	// Retype answers an error of reading: with a mount that has other types where
 	// one guessed too narrowly, else with an error that says where and why.
 	Retype func(ctx context.Context, failed error) (*mount, error)
+	// Verify, where there is one, finds damage that the engine overlooks. It runs beside the reading.
+	Verify func(ctx context.Context) error
 }
 
 func (m *mount) retype(ctx context.Context, failed error) (*mount, error) {
@@ -227,6 +229,16 @@ func (s *Session) stageOne(ctx context.Context, in engine.Input, p *tracker) (en
 		err = s.conn.QueryRowContext(ctx, "CREATE OR REPLACE TABLE "+ident(in.Table)+" AS "+q).Scan(&rows)
 		return rows, err
 	}
+	verified := make(chan struct{})
+	var verifyErr error
+	verifyCtx, cancel := context.WithCancel(ctx)
+	go func(m *mount) {
+		defer close(verified)
+		if m.Verify != nil {
+			verifyErr = m.Verify(verifyCtx)
+		}
+	}(m)
+	defer func() { cancel(); <-verified }()
 	rows, err := create(q)
 	if err != nil {
 		if m, err = m.retype(ctx, err); err != nil {
@@ -241,6 +253,9 @@ func (s *Session) stageOne(ctx context.Context, in engine.Input, p *tracker) (en
 			}
 			return engine.Table{}, err
 		}
+	}
+	if <-verified; verifyErr != nil {
+		return engine.Table{}, verifyErr
 	}
 	if err := s.unchanged(ctx, in.Source, m.Fingerprint); err != nil {
 		return engine.Table{}, err

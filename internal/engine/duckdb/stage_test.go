@@ -212,7 +212,7 @@ func TestMisfitBehindSample(t *testing.T) {
 	} {
 		for _, filtered := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s filtered=%t", tc.name, filtered), func(t *testing.T) {
-				const rows = 50_000
+				const rows = 26_000
 				var b strings.Builder
 				b.WriteString("k,v\n")
 				for i := range rows {

@@ -56,3 +56,6 @@ func decimalFor(whole, scale int) (kalla.Type, bool) {
 	}
 	return kalla.Type{}, false
 }
+
+// unsizedDecimal reports whether a declared type leaves the scale to the data.
+func unsizedDecimal(t kalla.Type) bool { return t.Kind == kalla.DecimalKind && t.Precision == 0 }

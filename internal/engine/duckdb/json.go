@@ -1,0 +1,85 @@
+package duckdb
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"kalla"
+	"kalla/internal/engine"
+	"kalla/internal/source"
+)
+
+// mountJSON mounts JSON records, in an array or one a line. Names and types
+// come from all records, so that a key that occurs late is not missed.
+//
+// The reader passes numbers through 64-bit floats, which hold 15 decimal digits
+// exactly. Numbers are read as text, and become decimals where no value has
+// more; columns with longer ones stay floats.
+func (s *Session) mountJSON(ctx context.Context, in engine.Input) (*mount, error) {
+	list, err := s.pathList(ctx, in.Source)
+	if err != nil {
+		return nil, err
+	}
+	format := "auto"
+	if in.Source.Format == source.NDJSON {
+		format = "newline_delimited"
+	}
+	args := list + ", format='" + format + "'" + compressionArg(in.Source)
+	found, err := s.nativeColumns(ctx, "FROM read_json("+args+", sample_size=-1)")
+	if err != nil {
+		return nil, contentError(in.Source, err, "JSON")
+	}
+	exact, err := s.exactNumbers(ctx, args, found)
+	if err != nil {
+		return nil, err
+	}
+	columns := make([]string, len(found))
+	native := make([]nativeColumn, len(found))
+	for i, c := range found {
+		read := "VARCHAR"
+		n := nativeColumn{Name: c.Name, Type: "VARCHAR", Raw: ident(c.Name)}
+		switch t := kallaType(c.Type); {
+		case t.Kind == kalla.Other || c.Type == "JSON":
+			read, n.Type = "JSON", "JSON"
+		case t.Kind == kalla.Boolean:
+			read, n.Type = "BOOLEAN", "BOOLEAN"
+		case t.Kind == kalla.Float && !exact[c.Name]:
+			read, n.Type = "DOUBLE", "DOUBLE"
+		case t.Numeric(), t.Temporal():
+			n.Detect = true
+		}
+		columns[i] = text(c.Name) + ": '" + read + "'"
+		native[i] = n
+	}
+	from := fmt.Sprintf("read_json(%s, columns={%s})", args, strings.Join(columns, ", "))
+	return s.typedMount(ctx, in, from, native, numberFormat{point: "."})
+}
+
+// exactNumbers returns the float columns in which no number has an exponent or more than 15 digits.
+func (s *Session) exactNumbers(ctx context.Context, args string, found []nativeColumn) (map[string]bool, error) {
+	exact := map[string]bool{}
+	var columns, tests, names []string
+	for _, c := range found {
+		if kallaType(c.Type).Kind == kalla.Float {
+			columns = append(columns, text(c.Name)+": 'VARCHAR'")
+			tests = append(tests, fmt.Sprintf("coalesce(bool_and(strlen(replace(ltrim(%[1]s, '-0.'), '.', '')) <= 15 AND NOT contains(%[1]s, 'e')), true)", c.Raw))
+			names = append(names, c.Name)
+		}
+	}
+	if len(names) == 0 {
+		return exact, nil
+	}
+	results, targets := make([]bool, len(names)), make([]any, len(names))
+	for i := range results {
+		targets[i] = &results[i]
+	}
+	q := fmt.Sprintf("SELECT %s FROM read_json(%s, columns={%s})", strings.Join(tests, ", "), args, strings.Join(columns, ", "))
+	if err := s.conn.QueryRowContext(ctx, q).Scan(targets...); err != nil {
+		return nil, err
+	}
+	for i, name := range names {
+		exact[name] = results[i]
+	}
+	return exact, nil
+}
