@@ -100,7 +100,7 @@ SELECT l_id, r_id, {lt} AS lt, {rt} AS rt,
  row_number() OVER (PARTITION BY l_id{lbest}) AS lr, row_number() OVER (PARTITION BY r_id{rbest}) AS rr FROM k`)},
 		Exec{"candidates without conflict", x(`CREATE TABLE {m} AS SELECT c.l_id, c.r_id, c.l_id AS lead, FALSE AS ambiguous FROM {c} c
 WHERE NOT EXISTS (SELECT 1 FROM {cc} x WHERE x.l_id = c.l_id) AND NOT EXISTS (SELECT 1 FROM {cc} x WHERE x.r_id = c.r_id)`)},
-		Exec{"conflicts to settle", x("CREATE TABLE {live}{0} AS SELECT * FROM {cc}")},
+		Exec{"conflicts to settle", x("CREATE TABLE {live}0 AS SELECT * FROM {cc}")},
 		Exec{"settled", x("CREATE TABLE {settled} (l_id BIGINT, r_id BIGINT, lt BIGINT, rt BIGINT)")},
 	}
 	while := x("SELECT count(*) > 0 FROM {live}{i}")

@@ -67,9 +67,9 @@ func (c *compiler) closestOfPass(p *pass, side kalla.Side) string {
 		failed = append(failed, "CASE WHEN "+pred+" THEN 0 ELSE 1 END")
 		first = append(first, fmt.Sprintf("WHEN NOT coalesce(%s, FALSE) THEN %d", pred, i))
 	}
+	summed := "TRUE"
 	if p.spec.Sum != nil {
-		failed = append(failed, "1")
-		first = append(first, fmt.Sprintf("WHEN TRUE THEN %d", len(preds)))
+		summed = p.sumL + " IS NOT NULL AND " + p.sumR + " IS NOT NULL"
 	}
 	var diffs []string
 	for _, k := range p.conditions {
@@ -78,12 +78,16 @@ func (c *compiler) closestOfPass(p *pass, side kalla.Side) string {
 		}
 	}
 	near := p.table("near_" + string(side))
+	found := near
+	if p.spec.Sum != nil {
+		found = "(" + c.withSum(p, side, near, len(preds), columns("d", names("", "d", len(diffs)))) + ")"
+	}
 	best := p.table("closest_" + string(side))
 	params := []string{"near", near, "best", best, "x", x, "y", y, "failed", strings.Join(failed, " + "), "first", strings.Join(first, " "),
-		"diffs", columns("d", diffs), "X", c.unmatchedGood(side), "Y", c.allGood(other), "bound", fmt.Sprint(linkBound),
+		"diffs", columns("d", diffs), "summed", summed, "found", found, "X", c.unmatchedGood(side), "Y", c.allGood(other), "bound", fmt.Sprint(linkBound),
 		"order", list([]string{"failed"}, nullsLast(len(diffs)), c.keyColumns(other, "k")), "id", c.d.RowID(), "ysrc", table(other)}
 	e := func(t string, more ...string) string { return expand(t, append(more, params...)...) }
-	pairs := `SELECT {x}.kalla_id AS x_id, {y}.kalla_id AS y_id, {failed} AS failed, CASE {first} END AS first{diffs} FROM `
+	pairs := `SELECT {x}.kalla_id AS x_id, {y}.kalla_id AS y_id, {failed} AS failed, CASE {first} END AS first, {summed} AS summed{diffs} FROM `
 
 	var links []string
 	for _, k := range p.conditions {
@@ -102,15 +106,31 @@ func (c *compiler) closestOfPass(p *pass, side kalla.Side) string {
 		}
 	}
 	if len(links) == 0 {
-		links = append(links, e(`SELECT CAST(NULL AS BIGINT) AS x_id, CAST(NULL AS BIGINT) AS y_id, 0 AS failed, 0 AS first{nulls} FROM {ysrc} WHERE FALSE`, "nulls", columns("d", repeat("0", len(diffs)))))
+		links = append(links, e(`SELECT CAST(NULL AS BIGINT) AS x_id, CAST(NULL AS BIGINT) AS y_id, 0 AS failed, 0 AS first, FALSE AS summed{nulls} FROM {ysrc} WHERE FALSE`, "nulls", columns("d", repeat("0", len(diffs)))))
 	}
 	c.add("candidates of what is left", e("CREATE TABLE {near} AS ")+strings.Join(links, "\nUNION ALL\n"))
 	if eq := p.equalities(); len(eq) > 0 && !c.coversKey(eq, other) {
 		c.crowded(p, side, e, pairs)
 	}
 	c.add("closest of them", e(`CREATE TABLE {best} AS SELECT x_id, y_id, failed, first FROM
-(SELECT n.*, row_number() OVER (PARTITION BY x_id ORDER BY {order}) AS place FROM {near} n JOIN {ysrc} k ON k.{id} = n.y_id) b WHERE place = 1`))
+(SELECT n.*, row_number() OVER (PARTITION BY x_id ORDER BY {order}) AS place FROM {found} n JOIN {ysrc} k ON k.{id} = n.y_id) b WHERE place = 1`))
 	return fmt.Sprintf("SELECT %d AS pass, x_id, y_id, failed, first FROM %s", p.no, best)
+}
+
+// withSum counts the sum among the failures of each pair: it is met only where
+// something else kept the pair apart, ambiguity or a match that the candidate had by then.
+func (c *compiler) withSum(p *pass, side kalla.Side, near string, index int, diffs string) string {
+	other := side.Other()
+	apart := expand("n.y_id IN ({gone})", "gone", c.gone(other, p.no+1))
+	if t := p.locked[side]; t != "" {
+		apart += " OR n.x_id IN (SELECT id FROM " + t + ")"
+	}
+	if t := p.locked[other]; t != "" {
+		apart += " OR n.y_id IN (SELECT id FROM " + t + ")"
+	}
+	return expand(`SELECT x_id, y_id, failed + unmet AS failed, CASE WHEN failed = 0 AND unmet = 1 THEN {i} ELSE first END AS first{diffs} FROM
+(SELECT n.*, CASE WHEN failed = 0 AND summed AND ({apart}) THEN 0 ELSE 1 END AS unmet FROM {near} n) s`,
+		"i", fmt.Sprint(index), "apart", apart, "near", near, "diffs", diffs)
 }
 
 func nullsLast(n int) []string {
