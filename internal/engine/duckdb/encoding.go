@@ -116,7 +116,7 @@ func (s *Session) transcode(ctx context.Context, src source.Source, path string)
 	return w.Name(), errors.Join(err, w.Close())
 }
 
-// strictReader fails where decoding had to put the replacementChar character.
+// strictReader fails where decoding had to put the replacement character.
 type strictReader struct {
 	in       io.Reader
 	encoding string

@@ -71,7 +71,7 @@ func (s *Session) load(ctx context.Context, name string) error {
 		if c := canceled(ctx, err); c != nil {
 			return c
 		}
-		e := &kalla.Error{Code: kalla.CodeEngine, Op: "loading the DuckDB extension " + name, Where: file, Err: err, Why: firstLine(err)}
+		e := &kalla.Error{Code: kalla.CodeEngine, Op: "loading the DuckDB extension " + name, Where: file, Err: err, Why: plainMessage(err)}
 		if file == "" {
 			e.Why = "it is not installed and cannot be downloaded"
 			e.Hint = "run scripts/duckdb-extensions.sh, or set KALLA_DUCKDB_EXTENSIONS to a folder with " +
