@@ -154,6 +154,10 @@ func (d *decoder) entries(f field, example string) (names []string, values []fie
 	if len(f.node.Content) == 0 {
 		d.add(f.path, "is empty", "fill it, or leave the field out")
 	}
+	if n := len(f.node.Content) / 2; n > maxList {
+		d.add(f.path, fmt.Sprintf("has %d names; the limit is %d", n, maxList), "")
+		return nil, nil
+	}
 	for i := 0; i+1 < len(f.node.Content); i += 2 {
 		name := f.node.Content[i].Value
 		path := join(f.path, name)
@@ -268,6 +272,9 @@ func (d *decoder) scalar(f field, in context) (text string, known bool) {
 
 // missing deals with a reference to a parameter that has no value.
 func (d *decoder) missing(path, name string) {
+	if d.at[path] {
+		return // one reference without a value is enough
+	}
 	_, declared := d.declared[name]
 	switch {
 	case !declared:

@@ -27,6 +27,9 @@ func newCollector(doc *Document) *collector {
 
 // add reports a fault of the field at path.
 func (c *collector) add(path, problem, hint string) {
+	if c.unknown(path) || c.full() {
+		return // before the position is looked for, which takes time
+	}
 	line, column := c.doc.position(path)
 	c.addAt(path, line, column, problem, hint)
 }
@@ -69,8 +72,13 @@ func sortFaults(faults kalla.Faults) {
 
 // quote puts a value from the recipe into a message: shortened, on one line, without credentials.
 func quote(s string) string {
-	if strings.Contains(s, "://") {
+	const most = 4096
+	if scheme, _, isURI := strings.Cut(s, "://"); isURI && len(s) > most {
+		s = scheme + "://…" // a credential may begin before any bound and end after it
+	} else if isURI {
 		s = redactURI(s)
+	} else if len(s) > most {
+		s = s[:most]
 	}
 	if r := []rune(s); len(r) > 60 {
 		s = string(r[:57]) + "…"
@@ -105,11 +113,11 @@ func suggest[T ~string](name string, known []T, what string) string {
 	return what + " " + list(known, "and")
 }
 
+var separators = strings.NewReplacer("_", "", "-", "", " ", "")
+
 // nearest returns the known name that name is most likely meant to be, or "".
 func nearest[T ~string](name string, known []T) string {
-	plain := func(s string) []rune {
-		return []rune(strings.NewReplacer("_", "", "-", "", " ", "").Replace(strings.ToLower(s)))
-	}
+	plain := func(s string) []rune { return []rune(separators.Replace(strings.ToLower(s))) }
 	if len(name) > maxKeyLen {
 		return ""
 	}

@@ -66,7 +66,7 @@ func expandURI(s string, lookup func(name string) (string, bool)) string {
 		if i < 0 {
 			break
 		}
-		name, _, ok := strings.Cut(s[i+2:], "}")
+		name, _, ok := strings.Cut(s[i+2:min(len(s), i+3+maxKeyLen)], "}")
 		escaped := i > 0 && s[i-1] == '$'
 		value, known := lookup(name)
 		if !ok || escaped || !known {

@@ -10,6 +10,7 @@ import (
 )
 
 var (
+	notSlug    = regexp.MustCompile(`[^a-z0-9]+`)
 	slug       = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,99}$`)
 	identifier = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,62}$`)
 )
@@ -42,7 +43,7 @@ func (v validator) recipe(r *kalla.Recipe) {
 
 // slugOf makes an id of a title.
 func slugOf(s string) string {
-	return strings.Trim(regexp.MustCompile(`[^a-z0-9]+`).ReplaceAllString(strings.ToLower(s), "-"), "-")
+	return strings.Trim(notSlug.ReplaceAllString(strings.ToLower(s), "-"), "-")
 }
 
 func like(example string) string {

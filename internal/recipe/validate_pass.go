@@ -171,12 +171,13 @@ func (v passValidator) manyToMany() {
 			v.add(path, "a many_to_many pass groups by equal values; other conditions do not make groups", "keep the equalities, and put the tolerance into sum")
 		}
 	}
-	const why = "a many_to_many pass takes all records with equal values together"
-	for field, given := range map[string]bool{
-		"sql": p.SQL != "", "block": len(p.Block) > 0, "prefer": len(p.Prefer) > 0, "on_ambiguous": p.OnAmbiguous != "",
-	} {
-		if given {
-			v.add(v.at(field), why+"; "+field+" has no meaning in it", "leave it out, or choose another cardinality")
+	for _, x := range []struct {
+		field string
+		given bool
+	}{{"sql", p.SQL != ""}, {"block", len(p.Block) > 0}, {"prefer", len(p.Prefer) > 0}, {"on_ambiguous", p.OnAmbiguous != ""}} {
+		if x.given {
+			v.add(v.at(x.field), "a many_to_many pass takes all records with equal values together; "+x.field+" has no meaning in it",
+				"leave it out, or choose another cardinality")
 		}
 	}
 }
