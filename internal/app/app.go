@@ -29,6 +29,8 @@ func OpenEngine(ctx context.Context, limits engine.Limits) (Engine, error) {
 	return duckdb.Open(ctx, limits)
 }
 
+var _ Engine = (*duckdb.Session)(nil)
+
 // Job is one reconciliation.
 type Job struct {
 	Recipe    *kalla.Recipe
@@ -52,12 +54,12 @@ func Run(ctx context.Context, job Job) (*kalla.Summary, error) {
 	if err := r.prepare(); err != nil {
 		return nil, err
 	}
-	session, err := OpenEngine(ctx, r.Limits)
+	session, err := duckdb.Open(ctx, r.Limits)
 	if err != nil {
 		return nil, err
 	}
 	defer session.Close()
-	r.session = session
+	r.session, r.gate = session, session.Gate()
 	if err := r.do(ctx); err != nil {
 		if ctx.Err() != nil && kalla.CodeOf(err) != kalla.CodeCanceled {
 			return nil, &kalla.Error{Code: kalla.CodeCanceled, Op: "running recipe", Where: r.Recipe.ID, Why: "cancelled", Err: ctx.Err()}
@@ -71,6 +73,8 @@ func Run(ctx context.Context, job Job) (*kalla.Summary, error) {
 type run struct {
 	Job
 	session Engine
+	gate    *duckdb.Gate
+	gated   *gated
 	started time.Time
 	level   evidence.Level
 	inputs  []engine.Input // left, right, then extras
@@ -100,9 +104,7 @@ func (r *run) prepare() error {
 	default:
 		return &kalla.Error{Code: kalla.CodeUsage, Op: "starting run", Where: "engine", Why: "unknown engine " + r.Engine, Hint: "write auto or duckdb"}
 	}
-	inputs, err := Inputs(r.Recipe, r.BaseDir, r.LookupEnv)
-	r.inputs = inputs
-	return err
+	return nil
 }
 
 // Inputs are the sources of a recipe as an engine reads them: left, right, then the extras.

@@ -60,6 +60,16 @@ func (r *run) stage(name kalla.Stage, do func() error) error {
 }
 
 func (r *run) stageSources(ctx context.Context) error {
+	var err error
+	if r.gated, err = passGate(ctx, r.gate, r.Recipe, r.Document); err != nil {
+		return err
+	}
+	if r.inputs, err = Inputs(r.gated.recipe, r.BaseDir, r.LookupEnv); err != nil {
+		return err
+	}
+	if err := r.gated.derivedColumns(ctx, r.session, r.inputs); err != nil {
+		return err
+	}
 	// Lookups first: derived columns may join them.
 	order := append(append([]engine.Input(nil), r.inputs[2:]...), r.inputs[:2]...)
 	tables, err := r.session.Stage(ctx, order, r.Report)
@@ -68,14 +78,15 @@ func (r *run) stageSources(ctx context.Context) error {
 	}
 	n := len(tables)
 	r.tables = append([]engine.Table{tables[n-2], tables[n-1]}, tables[:n-2]...)
-	if faults := recipe.Check(r.Recipe, r.Document, r.tables[0].Schema, r.tables[1].Schema); len(faults) > 0 {
-		return &kalla.Error{Code: kalla.CodeRecipe, Op: "checking recipe against its sources", Where: r.Recipe.ID, Err: faults}
+	faults := append(recipe.Check(r.Recipe, r.Document, r.tables[0].Schema, r.tables[1].Schema), r.gated.stagedColumns(r.tables)...)
+	if len(faults) > 0 {
+		return invalid(r.Recipe, faults)
 	}
 	options := r.Plan
 	if r.level == evidence.Keys {
 		options.Detail = match.Keys
 	}
-	r.plan, err = match.Compile(r.Recipe, match.Input{Schema: r.tables[0].Schema, Rows: r.tables[0].Rows},
+	r.plan, err = match.Compile(r.gated.recipe, match.Input{Schema: r.tables[0].Schema, Rows: r.tables[0].Rows},
 		match.Input{Schema: r.tables[1].Schema, Rows: r.tables[1].Rows}, r.session.Dialect(), options)
 	return err
 }

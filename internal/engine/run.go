@@ -184,7 +184,7 @@ func (r *runner) search(ctx context.Context, n match.Search) error {
 	defer rows.Close()
 	var (
 		found      []string
-		taken      = map[int64]bool{}
+		taken            = map[int64]bool{}
 		one        int64 = -1
 		amount     kalla.Decimal
 		candidates []match.Candidate

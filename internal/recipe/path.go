@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"kalla"
 )
 
 // A path names a field: "match[0].when[1].within", `types["a b"]`.
@@ -110,4 +112,11 @@ func resolve(n *yaml.Node) *yaml.Node {
 		n = n.Alias
 	}
 	return n
+}
+
+// Fault is a fault of the field at path, with its line and column in the
+// document, for checks that other packages make. The document may be nil.
+func (d *Document) Fault(path, problem, hint string) kalla.Fault {
+	line, column := d.position(path)
+	return kalla.Fault{Path: path, Line: line, Column: column, Problem: problem, Hint: hint}
 }

@@ -16,3 +16,6 @@ func (s *Session) Columns(ctx context.Context, query string) (kalla.Schema, erro
 func (s *Session) WriteParquet(ctx context.Context, query, path string) (int64, error) {
 	return s.Exec(ctx, "COPY ("+query+") TO "+text(path)+" (FORMAT parquet)")
 }
+
+// Gate returns the gate that SQL texts of recipes pass before this session runs them.
+func (s *Session) Gate() *Gate { return NewGate(s.conn) }

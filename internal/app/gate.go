@@ -1,0 +1,190 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"kalla"
+	"kalla/internal/engine"
+	"kalla/internal/engine/duckdb"
+	"kalla/internal/match"
+	"kalla/internal/recipe"
+)
+
+// gated is a recipe whose SQL has passed the gate and is written anew, with
+// what is known of each text.
+type gated struct {
+	recipe *kalla.Recipe
+	doc    *recipe.Document
+	texts  []gatedText
+}
+
+type gatedText struct {
+	path    string
+	checked *duckdb.Checked
+	side    kalla.Side // of a derived column
+	derived int        // its index
+}
+
+// passGate checks every SQL text of a recipe. All faults are reported at once.
+func passGate(ctx context.Context, gate *duckdb.Gate, r *kalla.Recipe, doc *recipe.Document) (*gated, error) {
+	g := &gated{recipe: clone(r), doc: doc}
+	var faults kalla.Faults
+	check := func(path string, text *string, t gatedText, by func(context.Context, string, duckdb.Tables) (*duckdb.Checked, error), tables duckdb.Tables) (*duckdb.Checked, error) {
+		checked, err := by(ctx, *text, tables)
+		var known *kalla.Error
+		switch {
+		case errors.As(err, &known) && known.Code == kalla.CodeRecipe:
+			problem := known.Why
+			if known.Where != "" {
+				problem = known.Where + ": " + problem
+			}
+			faults = append(faults, doc.Fault(path, problem, known.Hint))
+			return nil, nil
+		case err != nil:
+			return nil, err
+		}
+		*text = checked.SQL
+		t.path, t.checked = path, checked
+		g.texts = append(g.texts, t)
+		return checked, nil
+	}
+	extras := duckdb.Tables{}
+	for _, x := range r.Extras {
+		extras[x.Alias] = x.Alias
+	}
+	for _, s := range []struct {
+		side kalla.Side
+		src  *kalla.Source
+	}{{kalla.Left, &g.recipe.Sources.Left}, {kalla.Right, &g.recipe.Sources.Right}} {
+		for i := range s.src.Derive {
+			d := &s.src.Derive[i]
+			if _, err := check(fmt.Sprintf("sources.%s.derive.%s", s.side, d.Name), &d.SQL, gatedText{side: s.side, derived: i}, gate.Expression, extras); err != nil {
+				return nil, err
+			}
+		}
+	}
+	for i := range g.recipe.Match {
+		p := &g.recipe.Match[i]
+		if p.SQL == "" {
+			continue
+		}
+		path := fmt.Sprintf("match[%d].sql", i)
+		checked, err := check(path, &p.SQL, gatedText{}, gate.Predicate, extras)
+		if err != nil {
+			return nil, err
+		}
+		if checked != nil && len(checked.Equalities) == 0 && !canBlock(*p) {
+			faults = append(faults, doc.Fault(path, "the pass would compare every left record with every right record: nothing in it can be looked up",
+				"add an equality of a column of l and a column of r, joined by AND, or a condition under when"))
+		}
+	}
+	if r.MatchSQL != "" {
+		tables := duckdb.Tables{match.LeftTable: match.LeftTable, match.RightTable: match.RightTable,
+			r.Sources.Left.Alias: match.LeftTable, r.Sources.Right.Alias: match.RightTable}
+		for name := range extras {
+			tables[name] = name
+		}
+		checked, err := check("match_sql", &g.recipe.MatchSQL, gatedText{}, gate.Select, tables)
+		if err != nil {
+			return nil, err
+		}
+		want := len(r.Sources.Left.PrimaryKey) + len(r.Sources.Right.PrimaryKey)
+		if checked != nil && checked.Outputs != nil && len(checked.Outputs) < want {
+			faults = append(faults, doc.Fault("match_sql", fmt.Sprintf("it selects %d columns, but both primary keys have %d", len(checked.Outputs), want),
+				"select the left primary key first, then the right one"))
+		}
+	}
+	if len(faults) > 0 {
+		return nil, invalid(r, faults)
+	}
+	return g, nil
+}
+
+func invalid(r *kalla.Recipe, faults kalla.Faults) error {
+	return &kalla.Error{Code: kalla.CodeRecipe, Op: "checking recipe", Where: r.ID, Err: faults}
+}
+
+// canBlock reports whether the conditions of a pass spare it the cross product.
+func canBlock(p kalla.Pass) bool {
+	return len(p.Block) > 0 || slices.ContainsFunc(p.When, func(c kalla.Condition) bool {
+		return c.Within != nil || c.Similar == nil && (c.Op == "" || c.Op == kalla.OpEq || c.Op == kalla.OpPrefixOf || c.Op == kalla.OpHasPrefix)
+	})
+}
+
+// clone copies what the gate rewrites.
+func clone(r *kalla.Recipe) *kalla.Recipe {
+	c := *r
+	c.Match = slices.Clone(r.Match)
+	c.Sources.Left.Derive = slices.Clone(r.Sources.Left.Derive)
+	c.Sources.Right.Derive = slices.Clone(r.Sources.Right.Derive)
+	return &c
+}
+
+// derivedColumns checks that derived columns name columns of their source, before it is read.
+func (g *gated) derivedColumns(ctx context.Context, look engine.Inspector, inputs []engine.Input) error {
+	schemas := map[string]kalla.Schema{}
+	for _, in := range inputs[2:] {
+		if !slices.ContainsFunc(g.texts, func(t gatedText) bool { return t.side != "" && slices.Contains(t.checked.Tables, in.Alias) }) {
+			continue
+		}
+		schema, err := look.Describe(ctx, in)
+		if err != nil {
+			return err
+		}
+		schemas[in.Alias] = schema
+	}
+	var faults kalla.Faults
+	for i, side := range []kalla.Side{kalla.Left, kalla.Right} {
+		in := inputs[i]
+		if len(in.Derive) == 0 {
+			continue
+		}
+		bare := in
+		bare.Derive, bare.Filters = nil, nil
+		schema, err := look.Describe(ctx, bare)
+		if err != nil {
+			return err
+		}
+		for _, t := range g.texts {
+			if t.side != side {
+				continue
+			}
+			schemas[""] = schema
+			faults = append(faults, g.missing(t, schemas)...)
+			schema = append(slices.Clone(schema), kalla.Column{Name: in.Derive[t.derived].Name, Type: kalla.Type{Kind: kalla.Other}})
+		}
+	}
+	if len(faults) > 0 {
+		return invalid(g.recipe, faults)
+	}
+	return nil
+}
+
+// stagedColumns checks the columns of raw SQL against the staged tables.
+func (g *gated) stagedColumns(tables []engine.Table) kalla.Faults {
+	schemas := map[string]kalla.Schema{
+		"l": tables[0].Schema, match.LeftTable: tables[0].Schema, g.recipe.Sources.Left.Alias: tables[0].Schema,
+		"r": tables[1].Schema, match.RightTable: tables[1].Schema, g.recipe.Sources.Right.Alias: tables[1].Schema,
+	}
+	for _, t := range tables[2:] {
+		schemas[t.Name] = t.Schema
+	}
+	var faults kalla.Faults
+	for _, t := range g.texts {
+		if t.side == "" {
+			faults = append(faults, g.missing(t, schemas)...)
+		}
+	}
+	return faults
+}
+
+func (g *gated) missing(t gatedText, schemas map[string]kalla.Schema) kalla.Faults {
+	var faults kalla.Faults
+	for _, f := range t.checked.Missing(schemas) {
+		faults = append(faults, g.doc.Fault(t.path, f.Problem, f.Hint))
+	}
+	return faults
+}
