@@ -77,8 +77,8 @@ func TestOutcomes(t *testing.T) {
 	w := workloadReport{
 		Name: "x",
 		Contenders: []contenderReport{
-			{Name: "a", Rows: 100, Samples: []sample{{Wall: 1, RSS: 10}, {Wall: 2, RSS: 30}, {Wall: 4, RSS: 20}}},
-			{Name: "b", Rows: 1000, Samples: []sample{{Wall: 11, RSS: 5}, {Wall: 40, RSS: 5}, {Wall: 60, RSS: 5}}},
+			{Name: "a", Rows: 100, Samples: []sample{{Wall: 1, CPU: 2, RSS: 10}, {Wall: 2, CPU: 2, RSS: 30}, {Wall: 4, CPU: 2, RSS: 20}}},
+			{Name: "b", Rows: 1000, Samples: []sample{{Wall: 11, CPU: 30, RSS: 5}, {Wall: 40, CPU: 60, RSS: 5}, {Wall: 60, CPU: 50, RSS: 5}}},
 		},
 		Bars: []bar{
 			{of: "b", to: "a", measure: wall, most: 15},
@@ -90,14 +90,15 @@ func TestOutcomes(t *testing.T) {
 	want := []struct {
 		figure, least, most float64
 		held                bool
+		cpu                 float64
 	}{
-		{15, 11, 20, true}, // rounds 11, 20, 15
-		{1.5, 1.1, 2, false},
-		{20, 10, 30, true},
-		{2, 1, 4, false},
+		{15, 11, 20, true, 25}, // rounds 11, 20, 15; of CPU 15, 30, 25
+		{1.5, 1.1, 2, false, 2.5},
+		{20, 10, 30, true, 0},
+		{2, 1, 4, false, 0},
 	}
 	for i, got := range w.outcomes() {
-		if got.Figure != want[i].figure || got.Least != want[i].least || got.Most != want[i].most || got.Held != want[i].held {
+		if got.Figure != want[i].figure || got.Least != want[i].least || got.Most != want[i].most || got.Held != want[i].held || got.CPU != want[i].cpu {
 			t.Errorf("%s: %+v, want %+v", got.What, got, want[i])
 		}
 	}
