@@ -37,6 +37,7 @@ func TestLargeTextsAreBounded(t *testing.T) {
 		"braces in SQL":    wrap("source", "derive: {a: '"+strings.Repeat("${x}", size/5)+"'}\n"),
 		"dollars in SQL":   wrap("source", "derive: {a: '"+strings.Repeat("$a", size/2)+" ${x}'}\n"),
 		"comments in SQL":  wrap("source", "derive: {a: '"+strings.Repeat("/*", size/2)+" ${x}'}\n"),
+		"long values":      wrap("source", "primary_key: [\"${v}\"]\nfilters:\n"+fill(900, "  - {column: c%d, op: eq, value: '"+strings.Repeat("${v}", 100)+"'}\n")) + "parameters: [{name: v, type: text, default: " + strings.Repeat("x", 500_000) + "}]\n",
 		"open brackets":    strings.Repeat("[", size/2),
 		"nested mappings":  strings.Repeat("{a: ", 200_000),
 		"indentation": func() string {

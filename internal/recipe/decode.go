@@ -2,6 +2,7 @@ package recipe
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -20,6 +21,7 @@ type decoder struct {
 	values    map[string]string // canonical text by parameter
 	failed    map[string]bool   // parameters whose value was faulted already
 	paramPath map[string]string // where each parameter is declared
+	expanded  int               // bytes of values put in so far
 }
 
 func newDecoder(doc *Document, draft bool) *decoder {
@@ -105,7 +107,7 @@ func (o *object) done() {
 		if n.Value == "<<" {
 			hint = "write the fields out: YAML merge keys are not part of the format"
 		}
-		o.d.addAt(join(o.path, n.Value), n.Line, n.Column, "unknown field "+quote(n.Value), hint)
+		o.d.add(join(o.path, n.Value), "unknown field "+quote(n.Value), hint)
 	}
 }
 
@@ -217,57 +219,78 @@ func (d *decoder) scalar(f field, in context) (text string, known bool) {
 	if in == inLiteral || !strings.Contains(text, "${") {
 		return text, true
 	}
-	open := false
-	lookup := func(name string) (string, bool) {
-		value, ok := d.values[name]
-		if !ok {
-			open = true
-			d.missing(f.path, name)
+	e := &expansion{decoder: d, path: f.path}
+	text, err := e.expand(text, in)
+	if err != nil {
+		hint := "a parameter is written ${name}; write $${ for a plain ${"
+		if in == inSQL {
+			hint = "a parameter stands for a whole value in SQL: write ${name} without quotes, apart from other text; write $${ for a plain ${"
 		}
-		return value, ok
+		d.add(f.path, err.Error(), hint)
 	}
-	var err error
+	return text, !e.open && !d.unknown(f.path)
+}
+
+// expansion puts the values of parameters into one scalar.
+type expansion struct {
+	*decoder
+	path string
+	open bool // a parameter has no value
+}
+
+// expand leaves references to parameters without a value as they are.
+func (e *expansion) expand(text string, in context) (string, error) {
 	switch in {
 	case inURI:
-		text = expandURI(text, func(name string) (string, bool) {
-			if _, ok := d.declared[name]; !ok {
+		return expandURI(text, func(name string) (string, bool) {
+			if _, ok := e.declared[name]; !ok {
 				return "", false
 			}
-			value, ok := lookup(name)
+			value, ok := e.lookup(name)
 			if strings.Contains(value, "$") {
-				d.add(f.path, "the value of parameter "+name+" holds a $, which stands for an environment variable in a URI", "")
+				e.add(e.path, "the value of parameter "+name+" holds a $, which stands for an environment variable in a URI", "")
 			}
 			return value, ok
-		})
+		}), nil
 	case inSQL:
-		text, err = expandSQL(text, func(name string) string {
-			if value, ok := lookup(name); ok {
-				return sqlLiteral(d.declared[name], value)
+		return expandSQL(text, func(name string) string {
+			if value, ok := e.lookup(name); ok {
+				return sqlLiteral(e.declared[name], value)
 			}
 			return "${" + name + "}"
 		})
-		if err != nil {
-			d.add(f.path, err.Error(), "a parameter stands for a whole value in SQL: write ${name} without quotes, apart from other text; write $${ for a plain ${")
-		}
-	default:
-		var parts []piece
-		if parts, err = pieces(text); err != nil {
-			d.add(f.path, err.Error(), "a parameter is written ${name}; write $${ for a plain ${")
-			return text, false
-		}
-		var b strings.Builder
-		for _, p := range parts {
-			value := p.text
-			if p.name != "" {
-				if value, _ = lookup(p.name); value == "" && open {
-					value = "${" + p.name + "}"
-				}
-			}
-			b.WriteString(value)
-		}
-		text = b.String()
 	}
-	return text, err == nil && !open && !d.unknown(f.path)
+	parts, err := pieces(text)
+	if err != nil {
+		return text, err
+	}
+	var b strings.Builder
+	for _, p := range parts {
+		if p.name == "" {
+			b.WriteString(p.text)
+		} else if value, ok := e.lookup(p.name); ok {
+			b.WriteString(value)
+		} else {
+			b.WriteString("${" + p.name + "}")
+		}
+	}
+	return b.String(), nil
+}
+
+// lookup returns the value of a parameter. All values together are bounded,
+// lest a long value in many places fill the memory.
+func (e *expansion) lookup(name string) (string, bool) {
+	value, ok := e.values[name]
+	if !ok {
+		e.open = true
+		e.missing(e.path, name)
+		return "", false
+	}
+	if e.expanded += len(value); e.expanded > MaxSize {
+		e.add(e.path, fmt.Sprintf("the values of parameters come to more than %d bytes here", MaxSize), "shorten the values")
+		return "", true
+	}
+	return value, true
 }
 
 // missing deals with a reference to a parameter that has no value.
@@ -278,7 +301,7 @@ func (d *decoder) missing(path, name string) {
 	_, declared := d.declared[name]
 	switch {
 	case !declared:
-		hint := nearest(name, mapKeys(d.declared))
+		hint := nearest(name, slices.Sorted(maps.Keys(d.declared)))
 		if hint != "" {
 			hint = "did you mean ${" + hint + "}?"
 		} else {
@@ -290,15 +313,6 @@ func (d *decoder) missing(path, name string) {
 	default:
 		d.quiet[path] = true
 	}
-}
-
-func mapKeys(m map[string]string) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }
 
 // text reads a field that is a text; numbers and booleans must be quoted, lest

@@ -30,16 +30,8 @@ func (c *collector) add(path, problem, hint string) {
 	if c.unknown(path) || c.full() {
 		return // before the position is looked for, which takes time
 	}
-	line, column := c.doc.position(path)
-	c.addAt(path, line, column, problem, hint)
-}
-
-func (c *collector) addAt(path string, line, column int, problem, hint string) {
-	if c.unknown(path) || c.full() {
-		return
-	}
 	c.at[path] = true
-	c.faults = append(c.faults, kalla.Fault{Path: path, Line: line, Column: column, Problem: problem, Hint: hint})
+	c.faults = append(c.faults, c.doc.Fault(path, problem, hint))
 }
 
 // full reports whether more faults would not be shown.
