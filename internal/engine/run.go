@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -184,6 +185,7 @@ func (r *runner) search(ctx context.Context, n match.Search) error {
 	defer rows.Close()
 	var (
 		found      []string
+		locked     []string
 		taken            = map[int64]bool{}
 		one        int64 = -1
 		amount     kalla.Decimal
@@ -200,6 +202,7 @@ func (r *runner) search(ctx context.Context, n match.Search) error {
 			summary.Exhausted++
 		}
 		if subset.Ambiguous && n.Options.Leave {
+			locked = append(locked, fmt.Sprintf("(%d)", one))
 			return
 		}
 		for _, id := range subset.IDs {
@@ -239,14 +242,22 @@ func (r *runner) search(ctx context.Context, n match.Search) error {
 	if err := rows.Close(); err != nil {
 		return err
 	}
-	const batch = 1000
-	for len(found) > 0 {
-		k := min(batch, len(found))
-		if _, err := r.s.Exec(ctx, "INSERT INTO "+n.Insert+" VALUES "+strings.Join(found[:k], ", ")); err != nil {
-			return err
-		}
-		found = found[k:]
+	if err := r.insert(ctx, n.Insert, found); err != nil {
+		return err
+	}
+	if err := r.insert(ctx, n.Locked, locked); err != nil {
+		return err
 	}
 	r.searches[n.Pass] = summary
+	return nil
+}
+
+// insert adds rows, written as SQL, to a table.
+func (r *runner) insert(ctx context.Context, table string, rows []string) error {
+	for batch := range slices.Chunk(rows, 1000) {
+		if _, err := r.s.Exec(ctx, "INSERT INTO "+table+" VALUES "+strings.Join(batch, ", ")); err != nil {
+			return err
+		}
+	}
 	return nil
 }

@@ -53,7 +53,8 @@ type Guard struct {
 // (one_id BIGINT, many_id BIGINT, ambiguous BOOLEAN).
 type Search struct {
 	Name, Query, Insert string
-	Pass                int // from 1
+	Locked              string // table (id BIGINT) of the ones left as ambiguous
+	Pass                int    // from 1
 	Options             SubsetOptions
 }
 

@@ -17,8 +17,12 @@ func (c *compiler) subset(p *pass, one kalla.Side) error {
 		"vector", list(names("c.", "v", len(p.vector)), c.keyColumns(many, alias(many)))}
 	x := func(t string) string { return expand(t, params...) }
 	c.add("subsets found", x("CREATE TABLE {found} (one_id BIGINT, many_id BIGINT, ambiguous BOOLEAN)"))
+	locked := p.table("locked_" + string(one))
+	c.add("no locks", "CREATE TABLE "+locked+" (id BIGINT)")
+	p.locked[one] = locked
 	c.nodes = append(c.nodes, Search{
-		Name: p.name + ": subsets that balance", Pass: p.no, Insert: p.table("found"),
+		Locked: locked,
+		Name:   p.name + ": subsets that balance", Pass: p.no, Insert: p.table("found"),
 		Query: x(`SELECT c.{oid} AS one_id, CAST({one} AS VARCHAR) AS one_amount, c.{mid} AS many_id, CAST({many} AS VARCHAR) AS many_amount,
  row_number() OVER (PARTITION BY c.{oid} ORDER BY {vector}) AS place
 FROM {c} c JOIN {lsrc} l ON l.{id} = c.l_id JOIN {rsrc} r ON r.{id} = c.r_id ORDER BY {okeys}, {mkeys}`),

@@ -121,7 +121,7 @@ func family(t kalla.Type) string {
 }
 
 // comparable reports columns whose values are never equal for being of different families.
-// A text and a number can be: the text column may be wholly numeric.
+// A text and a number, or a truth value, can be: they are compared as text.
 func (c checker) comparable(path, left, right string, l, r kalla.Type) {
 	if l == unknownType || r == unknownType {
 		return
@@ -135,7 +135,8 @@ func (c checker) comparable(path, left, right string, l, r kalla.Type) {
 			side, column = "right", right
 		}
 		c.add(path, fmt.Sprintf("%s column %s is of a type that cannot be compared", side, quote(column)), "derive a text or a number from it")
-	case a == b, a == "text" && b == "number", a == "number" && b == "text":
+	case a == b:
+	case (a == "text" || b == "text") && a != "date" && b != "date":
 	default:
 		hint := "compare columns of the same kind"
 		if a == "text" && b == "date" {
