@@ -10,7 +10,7 @@ import (
 )
 
 // Texts up to the largest that is read are dealt with in a time that grows with their
-// size only, whatever is in them, and their faults are a bounded number.
+// size only (a fraction of a second; hours were it with the square), whatever is in them, and their faults are a bounded number.
 func TestLargeTextsAreBounded(t *testing.T) {
 	fill := func(n int, format string) string {
 		var b strings.Builder
@@ -54,7 +54,7 @@ func TestLargeTextsAreBounded(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			start := time.Now()
 			faults := faultsOf(t, []byte(text))
-			if took := time.Since(start); took > 10*time.Second {
+			if took := time.Since(start); took > time.Minute {
 				t.Errorf("took %s", took)
 			}
 			if len(faults) > 101 || len(faults.Error()) > 1<<16 {
