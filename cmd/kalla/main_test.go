@@ -35,7 +35,7 @@ func TestInterrupt(t *testing.T) {
 	for _, stage := range []string{"staging", "matching", "evidence"} {
 		t.Run(stage, func(t *testing.T) {
 			dir := t.TempDir()
-			cmd := kalla(t, dir, "demo", "--rows", "200000")
+			cmd := kalla(t, dir, "demo", "--rows", "30000")
 			stderr, err := cmd.StderrPipe()
 			if err != nil {
 				t.Fatal(err)

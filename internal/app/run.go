@@ -155,7 +155,7 @@ func (r *run) publish(ctx context.Context, w *evidence.Writer, files map[string]
 		return err
 	}
 	parameters := map[string]string{}
-	for _, p := range r.Recipe.Parameters {
+	for _, p := range redacted.Parameters {
 		parameters[p.Name] = p.Default
 	}
 	m := evidence.Manifest{

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 
 	"kalla"
 	"kalla/internal/app"
+	"kalla/internal/match"
 	"kalla/internal/recipe"
 )
 
@@ -27,7 +29,8 @@ func (c *command) recipeValidate() *cobra.Command {
 		Use:   "validate RECIPE",
 		Short: "Find everything that is wrong with a recipe",
 		Long: `Finds every fault of a recipe at once, each with its line and what to write instead. With --sources
-it also looks at both sources: whether the columns exist, and whether their types fit. RECIPE is a file,
+it also looks at both sources: whether the columns exist, whether their types fit, and whether SQL
+texts may run. RECIPE is a file,
 or - for standard input.`,
 		Args: exactArgs("RECIPE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -42,7 +45,7 @@ or - for standard input.`,
 			checked := "the recipe is valid"
 			switch {
 			case sources:
-				err = c.checkSources(cmd.Context(), doc, values, c.recipeDir(args[0]))
+				_, err = c.compile(cmd.Context(), doc, values, c.recipeDir(args[0]))
 				checked += ", and its sources fit"
 			case len(values) > 0:
 				_, err = doc.Bind(values)
@@ -68,38 +71,82 @@ or - for standard input.`,
 func (c *command) recipeExplain() *cobra.Command {
 	var params []string
 	var format string
+	var withSQL bool
 	cmd := &cobra.Command{
 		Use:   "explain RECIPE",
-		Short: "Say in words what a recipe does",
-		Long:  "Says in words what the sources are, what each pass matches, and what is checked on the matches.",
-		Args:  exactArgs("RECIPE"),
-		RunE: func(_ *cobra.Command, args []string) error {
+		Short: "Say in words what a recipe does, or show its SQL",
+		Long: `Says in words what the sources are, what each pass matches, and what is checked on the matches.
+With --sql it prints the statements that a run executes, in order; for that it looks at the columns of
+the sources.`,
+		Args: exactArgs("RECIPE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := checkFormat(format); err != nil {
+				return err
+			}
 			values, err := parseParams(params)
 			if err != nil {
 				return err
 			}
-			r, err := c.draft(args[0], values)
+			doc, err := c.loadRecipe(args[0])
 			if err != nil {
 				return err
 			}
-			sentences := recipe.Explain(r)
-			return c.output(format, sentences, func(w io.Writer, p palette) {
-				heading := r.ID
-				if r.Name != "" {
-					heading = r.Name + "  " + p.dim(printable(r.ID))
+			if withSQL {
+				plan, err := c.compile(cmd.Context(), doc, values, c.recipeDir(args[0]))
+				if err != nil {
+					return err
 				}
-				fmt.Fprintln(w, p.bold(heading))
-				for _, s := range sentences {
-					fmt.Fprintln(w)
-					writeParagraph(w, printable(s.Text), c.env.Width)
-				}
-			})
+				return c.printSQL(plan.SQL(), format)
+			}
+			r, faults := doc.Draft(values)
+			if len(faults) > 0 {
+				return invalid(doc, faults)
+			}
+			return c.printWords(r, format)
 		},
 	}
 	cmd.Flags().StringArrayVar(&params, "param", nil, "value of a parameter; may be repeated")
 	takes(cmd.Flags(), "param", "NAME=VALUE")
+	cmd.Flags().BoolVar(&withSQL, "sql", false, "print the SQL statements instead")
 	addFormat(cmd, &format)
 	return cmd
+}
+
+func (c *command) printWords(r *kalla.Recipe, format string) error {
+	sentences := recipe.Explain(r)
+	return c.output(format, sentences, func(w io.Writer, p palette) {
+		heading := p.bold(printable(r.ID))
+		if r.Name != "" {
+			heading = p.bold(printable(r.Name)) + "  " + p.dim(printable(r.ID))
+		}
+		fmt.Fprintln(w, heading)
+		for _, s := range sentences {
+			fmt.Fprintln(w)
+			writeParagraph(w, printable(s.Text), c.env.Width)
+		}
+	})
+}
+
+func (c *command) printSQL(steps []match.Exec, format string) error {
+	type step struct {
+		Name string `json:"name"`
+		SQL  string `json:"sql"`
+	}
+	out := make([]step, len(steps))
+	for i, s := range steps {
+		out[i] = step{s.Name, s.SQL}
+	}
+	return c.output(format, out, func(w io.Writer, p palette) {
+		for i, s := range out {
+			if i > 0 {
+				fmt.Fprintln(w)
+			}
+			fmt.Fprintln(w, p.dim("-- "+printable(s.Name)))
+			for line := range strings.SplitSeq(strings.TrimRight(s.SQL, "\n ;"), "\n") {
+				fmt.Fprintln(w, printable(line))
+			}
+		}
+	})
 }
 
 func (c *command) recipeDiff() *cobra.Command {
@@ -186,36 +233,23 @@ func (c *command) recipeDir(file string) string {
 	return filepath.Dir(c.path(file))
 }
 
-// checkSources compares a recipe with the columns of its sources.
-func (c *command) checkSources(ctx context.Context, doc *recipe.Document, params map[string]string, base string) error {
+// compile checks a recipe against the columns of its sources and compiles it.
+func (c *command) compile(ctx context.Context, doc *recipe.Document, params map[string]string, base string) (*match.Plan, error) {
 	r, err := doc.Bind(params)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	left, right, err := c.describe(ctx, r, base)
-	if err != nil {
-		return err
-	}
-	if faults := recipe.Check(r, doc, left, right); len(faults) > 0 {
-		return invalid(doc, faults)
-	}
-	return nil
+	plan, err := app.Check(ctx, app.Job{
+		Recipe: r, Document: doc, BaseDir: base, Limits: c.limits(), LookupEnv: c.lookupEnv,
+	})
+	return plan, inFile(err, doc)
 }
 
-// describe returns the columns of both sources as a run would see them.
-func (c *command) describe(ctx context.Context, r *kalla.Recipe, base string) (left, right kalla.Schema, err error) {
-	inputs, err := app.Inputs(r, base, c.lookupEnv)
-	if err != nil {
-		return nil, nil, err
+// inFile gives faults the name of the file that they are in, so that its lines can be shown.
+func inFile(err error, doc *recipe.Document) error {
+	var faults kalla.Faults
+	if errors.As(err, &faults) {
+		return invalid(doc, faults)
 	}
-	session, err := app.OpenEngine(ctx, c.limits())
-	if err != nil {
-		return nil, nil, err
-	}
-	defer session.Close() //nolint:errcheck // nothing was written through it
-	if left, err = session.Describe(ctx, inputs[0]); err != nil {
-		return nil, nil, err
-	}
-	right, err = session.Describe(ctx, inputs[1])
-	return left, right, err
+	return err
 }

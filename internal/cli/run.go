@@ -127,12 +127,8 @@ func (c *command) reconcile(ctx context.Context, doc *recipe.Document, r *kalla.
 		Report: logged{view, log}.report,
 	})
 	view.end(err == nil)
-	var faults kalla.Faults
-	if errors.As(err, &faults) {
-		return nil, invalid(doc, faults) // with the file's name, so that lines can be shown
-	}
 	if err != nil {
-		return nil, err
+		return nil, inFile(err, doc)
 	}
 	log.Info("run finished", "run_id", id, "matches", summary.Matches, "match_rate", summary.MatchRate.String())
 	return summary, nil

@@ -1,0 +1,54 @@
+package app
+
+import (
+	"context"
+
+	"kalla/internal/engine"
+	"kalla/internal/engine/duckdb"
+	"kalla/internal/match"
+	"kalla/internal/recipe"
+)
+
+// Check does what Run does up to the point where records are read: it passes
+// the recipe's SQL through the gate, compares the recipe with the columns of
+// its sources, and compiles it. Lookups are staged, since derived columns may
+// join them; of the two sides only the columns are looked at.
+func Check(ctx context.Context, job Job) (*match.Plan, error) {
+	r := run{Job: job}
+	if err := r.prepare(); err != nil {
+		return nil, err
+	}
+	session, err := duckdb.Open(ctx, r.Limits)
+	if err != nil {
+		return nil, err
+	}
+	defer session.Close()
+	r.session, r.gate = session, session.Gate()
+	if r.gated, err = passGate(ctx, r.gate, r.Recipe, r.Document); err != nil {
+		return nil, err
+	}
+	if r.inputs, err = Inputs(r.gated.recipe, r.BaseDir, r.LookupEnv); err != nil {
+		return nil, err
+	}
+	if err := r.gated.derivedColumns(ctx, session, r.inputs); err != nil {
+		return nil, err
+	}
+	lookups, err := session.Stage(ctx, r.inputs[2:], r.Report)
+	if err != nil {
+		return nil, err
+	}
+	for _, in := range r.inputs[:2] {
+		schema, err := session.Describe(ctx, in)
+		if err != nil {
+			return nil, err
+		}
+		r.tables = append(r.tables, engine.Table{Name: in.Table, Schema: schema})
+	}
+	r.tables = append(r.tables, lookups...)
+	left, right := r.tables[0].Schema, r.tables[1].Schema
+	faults := append(recipe.Check(r.Recipe, r.Document, left, right), r.gated.stagedColumns(r.tables)...)
+	if len(faults) > 0 {
+		return nil, invalid(r.Recipe, faults)
+	}
+	return match.Compile(r.gated.recipe, match.Input{Schema: left}, match.Input{Schema: right}, session.Dialect(), r.Plan)
+}
