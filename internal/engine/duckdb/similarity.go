@@ -7,64 +7,53 @@ import (
 
 // DuckDB's levenshtein and jaro_winkler_similarity work on bytes, docs/matching.md
 // on characters (code points). For ASCII they are the same. Other pairs are first
-// rewritten so that each character is one byte, which changes neither measure as
-// long as two characters stay equal or different:
-//
-//   - Few other characters and no control characters: the former become the latter.
-//   - Else only which characters of a equal which of b matters: those that both
-//     have become different ASCII ones, those that only one has become \x01 or \x02.
-//   - Texts that share more characters than ASCII has codes are computed in lists, slowly.
+// rewritten so that each character is one byte. Only which characters of a equal
+// which of b matters: those that both have become different ASCII ones, those that
+// only one has become \x01 in a and \x02 in b. Texts that share more characters
+// than ASCII has codes are computed in lists, slowly.
 const (
 	onlyInA   = "\x01"
 	onlyInB   = "\x02"
 	firstCode = 3
+	lastCode  = 127
 )
-
-// asciiRange returns the characters from … to, for use as codes.
-func asciiRange(from, to int) string {
-	var b strings.Builder
-	for c := from; c <= to; c++ {
-		b.WriteByte(byte(c))
-	}
-	return b.String()
-}
 
 // overCharacters applies a measure of bytes to the characters of a and b.
 func overCharacters(measure, long string) string {
-	control, shared := asciiRange(1, 31), asciiRange(firstCode, 127)
-	const list = "kalla_shared(a, b)"
-	few := func(s string) string {
-		return "translate(" + s + ", kalla_non_ascii(a || b), " + text(control) + ")"
+	var codes strings.Builder
+	for c := firstCode; c <= lastCode; c++ {
+		codes.WriteByte(byte(c))
 	}
+	const shared = "kalla_shared"
 	coded := func(s, other string) string {
 		// s itself at the end stands for every other character: translate takes the first of repeated ones.
-		return "translate(" + s + ", array_to_string(" + list + ", '') || " + s +
-			", rpad(left(" + text(shared) + ", len(" + list + ")), CAST(len(" + list + ") + length(" + s + ") AS INTEGER), " + text(other) + "))"
+		return "translate(" + s + ", " + shared + " || " + s + ", rpad(left(" + text(codes.String()) + ", length(" + shared + ")), " +
+			"CAST(length(" + shared + ") + length(" + s + ") AS INTEGER), " + text(other) + "))"
 	}
-	return "CASE WHEN strlen(a) = length(a) AND strlen(b) = length(b) THEN " + measure + "(a, b)" +
-		` WHEN length(kalla_non_ascii(a || b)) <= ` + strconv.Itoa(len(control)) +
-		` AND NOT regexp_matches(a || b, '[\x01-\x1f]') THEN ` + measure + "(" + few("a") + ", " + few("b") + ")" +
-		" WHEN len(" + list + ") <= " + strconv.Itoa(len(shared)) + " THEN " + measure +
-		"(" + coded("a", onlyInA) + ", " + coded("b", onlyInB) + ")" +
-		" ELSE " + long + "(a, b) END"
+	return "CASE WHEN strlen(a) = length(a) AND strlen(b) = length(b) THEN " + measure + "(a, b) ELSE " +
+		"list_transform([array_to_string(list_intersect(kalla_chars(a), kalla_chars(b)), '')], lambda " + shared + ": " +
+		"CASE WHEN length(" + shared + ") <= " + strconv.Itoa(codes.Len()) + " THEN " + measure +
+		"(" + coded("a", onlyInA) + ", " + coded("b", onlyInB) + ") ELSE " + long + "(a, b) END)[1] END"
 }
 
 func differenceMacros() []macro {
 	return []macro{
-		{"kalla_non_ascii", []string{`(s) AS regexp_replace(s, '[\x00-\x7f]+', '', 'g')`}},
 		{"kalla_chars", []string{"(s) AS string_split(s, '')"}},
-		// Sorted, because both texts must be coded by the same list.
-		{"kalla_shared", []string{"(a, b) AS list_sort(list_intersect(kalla_chars(a), kalla_chars(b)))"}},
-
-		{"kalla_edit_row", []string{
-			// t[j] is the cost of coming from the row above; a cell is the least t[k] + (j − k), k ≤ j.
-			"(prev, c, b) AS list_transform([list_prepend(prev[1] + 1, list_transform(b, lambda kalla_x, kalla_j: " +
-				"least(prev[kalla_j + 1] + 1, prev[kalla_j] + CASE WHEN kalla_x = c THEN 0 ELSE 1 END)))], " +
-				"lambda kalla_t: list_transform(kalla_t, lambda kalla_v, kalla_j: list_min(list_transform(kalla_t[1:kalla_j], lambda kalla_u, kalla_k: kalla_u + kalla_j - kalla_k))))[1]"}},
+		{"kalla_pair", []string{ // both texts as lists, so that a lambda does not split them again for each element
+			"(a, b) AS [{'a': kalla_chars(a), 'b': kalla_chars(b)}]"}},
+		{"kalla_next_diagonal", []string{
+			// two holds the diagonals d−2 and d−1 of the edit distance table of lists a and b, one after the
+			// other, by row; a cell depends on these alone. Cells outside the table are as far as can be.
+			"(two, d, a, b) AS list_concat(two[len(a) + 2:], list_transform(range(0, len(a) + 1), lambda kalla_i: " +
+				"CASE WHEN kalla_i > d OR d - kalla_i > len(b) THEN 1000000000 WHEN kalla_i = 0 OR kalla_i = d THEN d ELSE least(" +
+				"two[len(a) + 1 + kalla_i] + 1, two[len(a) + 2 + kalla_i] + 1, " +
+				"two[kalla_i] + CASE WHEN a[kalla_i] = b[d - kalla_i] THEN 0 ELSE 1 END) END))"}},
+		{"kalla_edit_distance", []string{
+			"(a, b) AS list_reduce(list_transform(range(1, len(a) + len(b) + 1), lambda kalla_d: [kalla_d]), " +
+				"lambda kalla_two, kalla_d: kalla_next_diagonal(kalla_two, kalla_d[1], a, b), " +
+				"list_transform(range(-len(a) - 1, len(a) + 1), lambda kalla_i: CASE WHEN kalla_i = 0 THEN 0 ELSE 1000000000 END))[-1]"}},
 		{"kalla_long_levenshtein", []string{
-			"(a, b) AS list_reduce(list_transform(kalla_chars(a), lambda kalla_c: [CAST(unicode(kalla_c) AS BIGINT)]), " +
-				"lambda kalla_prev, kalla_c: kalla_edit_row(kalla_prev, kalla_c[1], list_transform(kalla_chars(b), lambda kalla_x: CAST(unicode(kalla_x) AS BIGINT))), " +
-				"range(0, length(b) + 1))[-1]"}},
+			"(a, b) AS list_transform(kalla_pair(a, b), lambda kalla_p: kalla_edit_distance(kalla_p.a, kalla_p.b))[1]"}},
 		{"kalla_levenshtein", []string{"(a, b) AS " + overCharacters("levenshtein", "kalla_long_levenshtein")}},
 		{"kalla_millionths_up", []string{"(part, whole) AS CAST((part * 1000000 + whole - 1) // whole AS BIGINT)"}},
 		{"kalla_levenshtein_diff", []string{
@@ -73,27 +62,31 @@ func differenceMacros() []macro {
 		{"kalla_similarity", []string{
 			"(a, b) AS CAST(CAST(1000000 - kalla_levenshtein_diff(a, b) AS DECIMAL(7,0)) * 0.000001 AS DECIMAL(9,6))"}},
 
-		{"kalla_jaro_window", []string{"(a, b) AS greatest(greatest(length(a), length(b)) // 2 - 1, 0)"}},
+		// Of lists of characters.
+		{"kalla_jaro_window", []string{"(a, b) AS greatest(greatest(len(a), len(b)) // 2 - 1, 0)"}},
 		{"kalla_jaro_links", []string{ // for each character of a, the position in b that it is paired with, or 0
-			"(a, b) AS list_reduce(list_transform(range(1, length(a) + 1), lambda kalla_i: [kalla_i]), " +
+			"(a, b) AS list_reduce(list_transform(range(1, len(a) + 1), lambda kalla_i: [kalla_i]), " +
 				"lambda kalla_links, kalla_i: list_append(kalla_links, coalesce(list_filter(" +
-				"range(greatest(1, kalla_i[1] - kalla_jaro_window(a, b)), least(length(b), kalla_i[1] + kalla_jaro_window(a, b)) + 1), " +
-				"lambda kalla_j: kalla_chars(b)[kalla_j] = kalla_chars(a)[kalla_i[1]] AND NOT list_contains(kalla_links, kalla_j))[1], 0)), " +
+				"range(greatest(1, kalla_i[1] - kalla_jaro_window(a, b)), least(len(b), kalla_i[1] + kalla_jaro_window(a, b)) + 1), " +
+				"lambda kalla_j: b[kalla_j] = a[kalla_i[1]] AND NOT list_contains(kalla_links, kalla_j))[1], 0)), " +
 				"CAST([] AS BIGINT[]))"}},
-		{"kalla_jaro_pairs", []string{ // the paired characters, in the order of a and in that of b
-			"(a, b, links) AS {'a': list_filter(kalla_chars(a), lambda kalla_c, kalla_i: links[kalla_i] > 0), " +
-				"'b': list_transform(list_sort(list_filter(links, lambda kalla_j: kalla_j > 0)), lambda kalla_j: kalla_chars(b)[kalla_j])}"}},
+		{"kalla_jaro_matches", []string{ // the paired characters, in the order of a and in that of b
+			"(a, b, links) AS {'a': list_filter(a, lambda kalla_c, kalla_i: links[kalla_i] > 0), " +
+				"'b': list_transform(list_sort(list_filter(links, lambda kalla_j: kalla_j > 0)), lambda kalla_j: b[kalla_j])}"}},
+		{"kalla_jaro_score", []string{
+			"(m, moved, a, b) AS CASE WHEN m = 0 THEN 0.0 ELSE (CAST(m AS DOUBLE) / len(a) + CAST(m AS DOUBLE) / len(b) + " +
+				"CAST(m - moved // 2 AS DOUBLE) / m) / 3 END"}},
+		{"kalla_jaro_of", []string{
+			"(a, b) AS list_transform([kalla_jaro_links(a, b)], lambda kalla_links: list_transform([kalla_jaro_matches(a, b, kalla_links)], " +
+				"lambda kalla_m: kalla_jaro_score(len(kalla_m.a), len(list_filter(kalla_m.a, lambda kalla_c, kalla_i: kalla_c <> kalla_m.b[kalla_i])), a, b))[1])[1]"}},
 		{"kalla_long_jaro", []string{
-			"(a, b) AS list_transform([kalla_jaro_links(a, b)], lambda kalla_links: " +
-				"list_transform([kalla_jaro_pairs(a, b, kalla_links)], lambda kalla_p: CASE WHEN len(kalla_p.a) = 0 THEN 0.0 ELSE " +
-				"(CAST(len(kalla_p.a) AS DOUBLE) / length(a) + CAST(len(kalla_p.a) AS DOUBLE) / length(b) + 1 - CAST(" +
-				"len(list_filter(kalla_p.a, lambda kalla_c, kalla_i: kalla_c <> kalla_p.b[kalla_i])) // 2 AS DOUBLE) / len(kalla_p.a)) / 3 END)[1])[1]"}},
+			"(a, b) AS list_transform(kalla_pair(a, b), lambda kalla_p: kalla_jaro_of(kalla_p.a, kalla_p.b))[1]"}},
 		{"kalla_common_prefix", []string{ // in characters, at most four
 			"(a, b) AS CASE WHEN left(a, 4) = left(b, 4) THEN least(length(a), length(b), 4) WHEN left(a, 3) = left(b, 3) THEN least(length(a), length(b), 3) " +
 				"WHEN left(a, 2) = left(b, 2) THEN least(length(a), length(b), 2) WHEN left(a, 1) = left(b, 1) THEN 1 ELSE 0 END"}},
 		{"kalla_long_jaro_winkler", []string{
-			"(a, b) AS list_transform([kalla_long_jaro(a, b)], lambda kalla_j: CASE WHEN kalla_j <= 0.7 THEN kalla_j " +
-				"ELSE kalla_j + 0.1 * kalla_common_prefix(a, b) * (1 - kalla_j) END)[1]"}},
+			"(a, b) AS list_transform([kalla_long_jaro(a, b)], lambda kalla_jaro: CASE WHEN kalla_jaro <= 0.7 THEN kalla_jaro " +
+				"ELSE kalla_jaro + 0.1 * kalla_common_prefix(a, b) * (1 - kalla_jaro) END)[1]"}},
 		{"kalla_jaro_winkler", []string{"(a, b) AS " + overCharacters("jaro_winkler_similarity", "kalla_long_jaro_winkler")}},
 		{"kalla_jaro_winkler_diff", []string{
 			"(a, b) AS CASE WHEN a = '' OR b = '' THEN NULL WHEN a = b THEN 0 ELSE " +
@@ -101,20 +94,19 @@ func differenceMacros() []macro {
 
 		{"kalla_words", []string{ // the set of words of a text, sorted by bytes
 			`(s) AS list_sort(list_distinct(regexp_extract_all(s, '[\p{L}\p{Nd}]+')))`}},
-		{"kalla_word_sets", []string{
-			"(wa, wb) AS {'common': array_to_string(list_filter(wa, lambda kalla_w: list_contains(wb, kalla_w)), ' '), " +
-				"'a': array_to_string(list_filter(wa, lambda kalla_w: NOT list_contains(wb, kalla_w)), ' '), " +
-				"'b': array_to_string(list_filter(wb, lambda kalla_w: NOT list_contains(wa, kalla_w)), ' ')}"}},
+		{"kalla_word_sets", []string{ // the common words, and those with the rest of either text, joined
+			"(wa, wb) AS list_transform([list_filter(wa, lambda kalla_w: list_contains(wb, kalla_w))], lambda kalla_common: {" +
+				"'common': array_to_string(kalla_common, ' '), " +
+				"'a': array_to_string(list_concat(kalla_common, list_filter(wa, lambda kalla_w: NOT list_contains(wb, kalla_w))), ' '), " +
+				"'b': array_to_string(list_concat(kalla_common, list_filter(wb, lambda kalla_w: NOT list_contains(wa, kalla_w))), ' ')})[1]"}},
 		{"kalla_word_sets_diff", []string{
-			// The common words are a prefix of either joined text, so the distance to them is what follows:
-			// a space and the rest.
-			"(s) AS CASE WHEN s.common = '' THEN kalla_levenshtein_diff(s.a, s.b) WHEN s.a = '' OR s.b = '' THEN 0 ELSE least(" +
-				"kalla_millionths_up(1 + length(s.a), length(s.common) + 1 + length(s.a)), " +
-				"kalla_millionths_up(1 + length(s.b), length(s.common) + 1 + length(s.b)), " +
-				"kalla_levenshtein_diff(s.common || ' ' || s.a, s.common || ' ' || s.b)) END"}},
+			// The common words are a prefix of either text, so the distance to them is the rest of its length.
+			"(common, a, b) AS CASE WHEN common = '' THEN kalla_levenshtein_diff(a, b) WHEN common = a OR common = b THEN 0 ELSE least(" +
+				"kalla_millionths_up(length(a) - length(common), length(a)), " +
+				"kalla_millionths_up(length(b) - length(common), length(b)), kalla_levenshtein_diff(a, b)) END"}},
 		{"kalla_words_diff", []string{ // of two results of kalla_words, for pairs whose words are computed once a record
 			"(wa, wb) AS CASE WHEN len(wa) > 0 AND len(wb) > 0 THEN " +
-				"list_transform([kalla_word_sets(wa, wb)], lambda kalla_s: kalla_word_sets_diff(kalla_s))[1] END"}},
+				"list_transform([kalla_word_sets(wa, wb)], lambda kalla_s: kalla_word_sets_diff(kalla_s.common, kalla_s.a, kalla_s.b))[1] END"}},
 		{"kalla_token_set_diff", []string{
 			"(a, b) AS list_transform([{'a': kalla_words(a), 'b': kalla_words(b)}], lambda kalla_pair: kalla_words_diff(kalla_pair.a, kalla_pair.b))[1]"}},
 	}
