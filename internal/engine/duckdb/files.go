@@ -15,6 +15,9 @@ import (
 
 // mount makes a source ready to be read.
 func (s *Session) mount(ctx context.Context, in engine.Input) (*mount, error) {
+	if in.Source.Type.IsDatabase() {
+		return s.mountDatabase(ctx, in)
+	}
 	if err := s.access(ctx, in.Source); err != nil {
 		return nil, err
 	}
@@ -32,8 +35,6 @@ func (s *Session) mount(ctx context.Context, in engine.Input) (*mount, error) {
 		m, err = s.mountJSON(ctx, in)
 	case source.XLSX:
 		m, err = s.mountXLSX(ctx, in)
-	default:
-		m, err = s.mountDatabase(ctx, in)
 	}
 	if err != nil {
 		return nil, err
@@ -107,6 +108,8 @@ func neighbour(path string) string {
 	return ""
 }
 
+const timeFormat = "2006-01-02T15:04:05.999999999Z"
+
 // fingerprint identifies what is read: size and time of files. A hash of the
 // content would read it a second time: two percent of a run.
 func (s *Session) fingerprint(ctx context.Context, src source.Source) (string, error) {
@@ -126,7 +129,7 @@ func (s *Session) fingerprint(ctx context.Context, src source.Source) (string, e
 		if i > 0 {
 			b.WriteByte(' ')
 		}
-		fmt.Fprintf(&b, "size:%d,mtime:%s", info.Size(), info.ModTime().UTC().Format("2006-01-02T15:04:05.999999999Z"))
+		fmt.Fprintf(&b, "size:%d,mtime:%s", info.Size(), info.ModTime().UTC().Format(timeFormat))
 	}
 	return b.String(), nil
 }

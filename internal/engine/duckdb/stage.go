@@ -241,6 +241,10 @@ func (s *Session) stageOne(ctx context.Context, in engine.Input, p *tracker) (en
 	defer func() { cancel(); <-verified }()
 	rows, err := create(q)
 	if err != nil {
+		if in.Source.Type.IsDatabase() {
+			// The transaction is lost with its statement; what is left is to say why.
+			_, _ = s.conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
+		}
 		if m, err = m.retype(ctx, err); err != nil {
 			return engine.Table{}, err
 		}

@@ -90,7 +90,11 @@ func (s *Session) typedMount(ctx context.Context, in engine.Input, from string, 
 	if err != nil {
 		return nil, err
 	}
-	return s.typedMountOf(ctx, in, from, native, declared, nf, sampleRows)
+	limit := sampleRows
+	if in.Source.Type.IsDatabase() {
+		limit = 0 // a wrong guess would end the transaction, and with it the snapshot
+	}
+	return s.typedMountOf(ctx, in, from, native, declared, nf, limit)
 }
 
 func (s *Session) typedMountOf(ctx context.Context, in engine.Input, from string, native []nativeColumn, declared []*kalla.Type, nf numberFormat, limit int) (*mount, error) {
