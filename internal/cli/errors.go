@@ -129,7 +129,7 @@ func (c *command) classify(ctx context.Context, cmd *cobra.Command, err error) e
 func (c *command) printError(err error) {
 	p := c.palette(c.env.StderrTerminal)
 	out := bufio.NewWriter(c.env.Stderr)
-	defer out.Flush() //nolint:errcheck // nobody is left to be told
+	defer out.Flush()
 
 	var faults kalla.Faults
 	var e *kalla.Error

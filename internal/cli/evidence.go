@@ -197,6 +197,6 @@ func (c *command) withEngine(ctx context.Context, use func(evidence.Querier) err
 	if err != nil {
 		return err
 	}
-	defer session.Close() //nolint:errcheck // nothing was written through it
+	defer session.Close()
 	return use(session)
 }

@@ -132,7 +132,7 @@ func (c *command) inspect(ctx context.Context, uri string, filters []string, for
 	if err != nil {
 		return err
 	}
-	defer session.Close() //nolint:errcheck // nothing was written through it
+	defer session.Close()
 	return use(session, in)
 }
 

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"kalla"
 )
@@ -69,7 +70,7 @@ func Export(ctx context.Context, dir, dest string, o ExportOptions, q Querier) (
 	if err != nil {
 		return nil, writeError(exporting, dest, err)
 	}
-	defer os.RemoveAll(temp) //nolint:errcheck // litter only
+	defer os.RemoveAll(temp)
 	if err := os.Chmod(temp, 0o750); err != nil {
 		return nil, writeError(exporting, dest, err)
 	}
@@ -167,20 +168,24 @@ func (e *exporter) csv(ctx context.Context, folder string) ([]string, error) {
 		name := strings.TrimSuffix(file, ".parquet") + ".csv"
 		query := fmt.Sprintf("COPY (SELECT %s FROM (SELECT * FROM %s ORDER BY %s)) TO %s (FORMAT csv, HEADER)",
 			strings.Join(list, ", "), t.from, e.order(file, cols), literal(filepath.Join(folder, name)))
-		rows, err := e.q.Query(ctx, query)
-		if err != nil {
-			return nil, unreadable(file, err)
-		}
-		for rows.Next() { //nolint:revive // the number of rows written is known
-		}
-		err = rows.Err()
-		_ = rows.Close()
-		if err != nil {
+		if err := e.execute(ctx, query); err != nil {
 			return nil, unreadable(file, err)
 		}
 		names = append(names, name)
 	}
 	return names, nil
+}
+
+// execute runs a statement whose rows tell nothing.
+func (e *exporter) execute(ctx context.Context, query string) error {
+	rows, err := e.q.Query(ctx, query)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+	}
+	return rows.Err()
 }
 
 // formulaStarts are the first characters that make a spreadsheet run a text.
@@ -201,11 +206,8 @@ func guarded(c column) string {
 
 // guard does for a header what guarded does for values.
 func guard(s string) string {
-	for _, r := range s {
-		if slices.Contains(formulaStarts, r) {
-			return "'" + s
-		}
-		break
+	if first, _ := utf8.DecodeRuneInString(s); slices.Contains(formulaStarts, first) {
+		return "'" + s
 	}
 	return s
 }
@@ -233,7 +235,7 @@ func copyFile(ctx context.Context, from, to string) (sum string, err error) {
 	if err != nil {
 		return "", err
 	}
-	defer in.Close() //nolint:errcheck // only read
+	defer in.Close()
 	out, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o640)
 	if err != nil {
 		return "", err

@@ -51,7 +51,7 @@ func TestExportXLSX(t *testing.T) {
 	equal(t, "written", written, []string{dest})
 	f, err := excelize.OpenFile(dest)
 	must(t, err)
-	defer f.Close() //nolint:errcheck // a test
+	defer f.Close()
 	equal(t, "sheets", f.GetSheetList(), []string{"Summary", "Matched", "Unmatched left", "Unmatched right", "Breaks"})
 	equal(t, "matched", cells(t, f, "Matched"), []string{
 		"match_id|pass|cardinality|confidence|ambiguous|left_id|left_amount|left_note|left_date|right_id|right_paid|right_ccy|diff_amount",
@@ -96,7 +96,7 @@ func TestExportXLSXExact(t *testing.T) {
 	dest, _ := export(t, d, dir, evidence.ExportOptions{Format: evidence.XLSX}, "book.xlsx")
 	f, err := excelize.OpenFile(dest)
 	must(t, err)
-	defer f.Close() //nolint:errcheck // a test
+	defer f.Close()
 	want := map[string]struct {
 		shown  string
 		number bool
@@ -130,7 +130,7 @@ func TestExportXLSXSplits(t *testing.T) {
 	dest, _ := export(t, d, dir, evidence.ExportOptions{Format: evidence.XLSX, SheetRows: 401}, "book.xlsx")
 	f, err := excelize.OpenFile(dest)
 	must(t, err)
-	defer f.Close() //nolint:errcheck // a test
+	defer f.Close()
 	for sheet, want := range map[string]string{"Breaks": "match_id 0000..0399 of 401", "Breaks (2)": "match_id 0400..0799 of 401", "Breaks (3)": "match_id 0800..0999 of 201"} {
 		rows, err := f.GetRows(sheet)
 		must(t, err)

@@ -26,7 +26,7 @@ func syncPath(path string) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close()                                                     //nolint:errcheck // only read
+	defer f.Close()
 	if err := f.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) { // some network file systems cannot flush folders
 		return err
 	}

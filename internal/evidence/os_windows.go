@@ -28,7 +28,7 @@ func syncPath(path string) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close() //nolint:errcheck // flushed below
+	defer f.Close()
 	return f.Sync()
 }
 

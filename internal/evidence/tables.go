@@ -68,7 +68,7 @@ func (t table) columns(ctx context.Context) ([]column, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close() //nolint:errcheck // rows.Err is what matters
+	defer rows.Close()
 	var out []column
 	for rows.Next() {
 		var c column
@@ -86,7 +86,7 @@ func (t table) row(ctx context.Context, query string, dest ...any) error {
 	if err != nil {
 		return err
 	}
-	defer rows.Close() //nolint:errcheck // rows.Err is what matters
+	defer rows.Close()
 	if !rows.Next() {
 		if err := rows.Err(); err != nil {
 			return err
@@ -105,7 +105,7 @@ func (t table) counts(ctx context.Context, query string) (map[string]int64, erro
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close() //nolint:errcheck // rows.Err is what matters
+	defer rows.Close()
 	out := map[string]int64{}
 	for rows.Next() {
 		var k sql.NullString

@@ -41,7 +41,7 @@ var sheetTitles = map[string]string{
 // workbook writes one workbook: the summary, then a sheet for each table.
 func (e *exporter) workbook(ctx context.Context, path string) (err error) {
 	f := excelize.NewFile()
-	defer f.Close() //nolint:errcheck // removes temporary files only
+	defer f.Close()
 	b := &book{file: f, styles: map[string]int{}}
 	if b.header, err = f.NewStyle(&excelize.Style{
 		Font:   &excelize.Font{Bold: true},
@@ -123,7 +123,7 @@ func (e *exporter) sheets(ctx context.Context, b *book, file string) error {
 	if err != nil {
 		return unreadable(file, err)
 	}
-	defer rows.Close() //nolint:errcheck // rows.Err is what matters
+	defer rows.Close()
 
 	s := &sheetWriter{book: b, title: sheetTitles[file], cols: cols, limit: e.options.SheetRows}
 	if s.limit <= 1 || s.limit > maxSheetRows {

@@ -309,7 +309,7 @@ func hashFile(ctx context.Context, path string, durable bool) (File, error) {
 	if err != nil {
 		return File{}, err
 	}
-	defer f.Close() //nolint:errcheck // only read
+	defer f.Close()
 	h := sha256.New()
 	n, err := io.CopyBuffer(h, contextReader{ctx, f}, make([]byte, 1<<20))
 	if err != nil {
