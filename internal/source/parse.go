@@ -186,14 +186,11 @@ func (p parser) file(text string, options map[string]string, baseDir string) (So
 
 func (p parser) object(t Type, scheme, rest string, options map[string]string) (Source, error) {
 	rest = strings.TrimPrefix(rest, "//")
-	known := knownFileKey(t)
-	base, q := rest, ""
+	base, q, _ := strings.Cut(rest, "?")
 	var keep func(string) bool
 	if t == HTTP {
-		base, q, _ = strings.Cut(rest, "?")
+		known := knownFileKey(t)
 		keep = func(k string) bool { return !known(k) } // the server's own, such as a signature
-	} else {
-		base, q = splitQuery(rest, known)
 	}
 	values, kept, err := p.query(q, keep)
 	if err != nil {

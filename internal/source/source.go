@@ -87,7 +87,13 @@ func (s Source) Has(name string) bool {
 
 // IsGlob reports whether Path may name several files.
 func (s Source) IsGlob() bool {
-	return !s.Type.IsDatabase() && s.Type != HTTP && strings.ContainsAny(s.Path, "*?[")
+	switch s.Type {
+	case File:
+		return strings.ContainsAny(s.Path, "*?[")
+	case S3, GCS, Azure: // where a ? begins the options
+		return strings.ContainsAny(s.Path, "*[")
+	}
+	return false
 }
 
 // Snapshot identifies the database that a source is in, so that sources of one

@@ -37,7 +37,7 @@ type Session struct {
 
 	loaded   map[string]bool   // extensions
 	attached map[string]string // databases: snapshot key to catalogue name
-	secrets  int
+	secrets  []string          // quoted names
 
 	progress struct {
 		sync.Mutex
@@ -126,7 +126,8 @@ func (s *Session) Info() kalla.EngineInfo {
 func (s *Session) Dialect() match.Dialect { return dialect }
 
 // Seal ends access to files and network but for the given folders, and locks
-// the configuration. Databases are detached: what they hold has been staged.
+// the configuration. Databases are detached and credentials forgotten: what
+// they give access to has been staged.
 func (s *Session) Seal(ctx context.Context, folders ...string) error {
 	for _, name := range s.attached {
 		if _, err := s.Exec(ctx, "DETACH "+ident(name)); err != nil {
@@ -134,6 +135,9 @@ func (s *Session) Seal(ctx context.Context, folders ...string) error {
 		}
 	}
 	clear(s.attached)
+	if err := s.dropSecrets(ctx); err != nil {
+		return err
+	}
 	quoted := make([]string, 0, len(folders)+1)
 	for _, f := range append([]string{s.temp}, folders...) {
 		abs, err := filepath.Abs(f)
