@@ -134,7 +134,17 @@ func (r *run) write(ctx context.Context, w *evidence.Writer, files map[string]ev
 		stop := engine.Watch(r.session, func(share float64) {
 			r.Report(kalla.Progress{Stage: kalla.StageEvidence, Step: "writing " + f.Name, Fraction: (float64(i) + share) / float64(len(r.plan.Files))})
 		})
-		rows, err := r.session.WriteParquet(ctx, f.Query, w.Path(f.Name))
+		query := f.Query
+		if f.Any != "" {
+			var any bool
+			if err := engine.QueryRow(ctx, r.session, f.Any, &any); err != nil {
+				return engine.StepError("writing "+f.Name, err)
+			}
+			if !any {
+				query = "SELECT * FROM (" + query + ") x WHERE FALSE"
+			}
+		}
+		rows, err := r.session.WriteParquet(ctx, query, w.Path(f.Name))
 		stop()
 		if err != nil {
 			return engine.StepError("writing "+f.Name, err)

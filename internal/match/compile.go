@@ -111,9 +111,7 @@ func (c *compiler) compile() (*Plan, error) {
 		}
 	}
 	c.collect()
-	if err := c.reasons(); err != nil {
-		return nil, err
-	}
+	c.reasons()
 	plan := &Plan{Nodes: c.nodes}
 	for _, p := range c.passes {
 		plan.Passes = append(plan.Passes, p.name)
@@ -175,8 +173,12 @@ func (c *compiler) keyOrder(side kalla.Side, qualifier string) string {
 // keyText is a record's key as people see it: a single column as it is, a
 // compound one joined by | with \ before any | or \ inside.
 func (c *compiler) keyText(side kalla.Side, qualifier string) string {
+	return c.keyTextOf(side, c.keyColumns(side, qualifier))
+}
+
+// keyTextOf is keyText of key columns that have other names.
+func (c *compiler) keyTextOf(side kalla.Side, cols []string) string {
 	keys := c.keys[side]
-	cols := c.keyColumns(side, qualifier)
 	if len(keys) == 1 {
 		return c.text(cols[0], keys[0].Type)
 	}

@@ -91,24 +91,24 @@ func (c *compiler) output(plan *Plan) error {
 	}
 	plan.Nodes = c.nodes
 	plan.Files = []File{
-		{MatchedFile, c.matchedQuery()},
-		{UnmatchedLeftFile, c.unmatchedQuery(kalla.Left)},
-		{UnmatchedRightFile, c.unmatchedQuery(kalla.Right)},
-		{BreaksFile, c.breaksQuery()},
-		{CandidatesFile, c.rivalsQuery()},
+		{Name: MatchedFile, Query: c.matchedQuery()},
+		{Name: UnmatchedLeftFile, Query: c.unmatchedQuery(kalla.Left)},
+		{Name: UnmatchedRightFile, Query: c.unmatchedQuery(kalla.Right)},
+		{Name: BreaksFile, Query: c.breaksQuery(), Any: "SELECT count(*) > 0 FROM kalla_breaks"},
+		{Name: CandidatesFile, Query: c.rivalsQuery(), Any: "SELECT count(*) > 0 FROM (" + c.rivals() + ") x"},
 	}
 	plan.queries.totals = c.totals(kalla.Left) + "\nUNION ALL\n" + c.totals(kalla.Right)
 	plan.queries.passes = c.passCounts()
 	var reasons []string
 	for _, s := range []kalla.Side{kalla.Left, kalla.Right} {
-		reasons = append(reasons, expand("SELECT '{side}' AS side, {reason} AS reason, count(*) AS records FROM {u} u LEFT JOIN {k} k ON k.x_id = u.id GROUP BY 2",
+		reasons = append(reasons, expand("SELECT '{side}' AS side, {reason} AS reason, count(*) AS records FROM {u} u LEFT JOIN {k} k ON k.x_id = u.kalla_id GROUP BY 2",
 			"side", string(s), "reason", reasonSQL, "u", unmatchedTable(s), "k", closestTable(s)))
 	}
 	plan.queries.reasons = strings.Join(reasons, "\nUNION ALL\n")
 	return nil
 }
 
-const reasonSQL = "CASE WHEN u.bad THEN 'bad_key' ELSE coalesce(k.reason, 'no_candidate') END"
+const reasonSQL = "CASE WHEN u.kalla_bad THEN 'bad_key' ELSE coalesce(k.reason, 'no_candidate') END"
 
 // byPass picks a constant per pass.
 func byPass(of string, values []string) string {
@@ -203,7 +203,7 @@ func (c *compiler) unmatchedQuery(side kalla.Side) string {
 		cols = append(cols, fmt.Sprintf("k.diff%d AS %s", i, c.d.Ident(name("closest_diff_"+m.name))))
 	}
 	cols = append(cols, "CASE WHEN k.reason = 'taken' THEN k.taken_by END AS "+name("taken_by"))
-	return expand("SELECT {cols}\nFROM {u} u JOIN {src} s ON s.{id} = u.id LEFT JOIN {k} k ON k.x_id = u.id",
+	return expand("SELECT {cols}\nFROM {u} u JOIN {src} s ON s.{id} = u.kalla_id LEFT JOIN {k} k ON k.x_id = u.kalla_id",
 		"cols", strings.Join(cols, ", "), "u", unmatchedTable(side), "src", table(side), "id", c.d.RowID(), "k", closestTable(side))
 }
 
@@ -249,23 +249,30 @@ func (c *compiler) breaksQuery() string {
 		"id", id, "lkey", c.keyText(kalla.Left, "l"), "rkey", c.keyText(kalla.Right, "r"), "from", from)
 }
 
-// rivalsQuery lists, for each ambiguous record, the candidates that were as good.
-func (c *compiler) rivalsQuery() string {
+// rivals is a query (pass, side, l_id, r_id, chosen) of the candidates that were as good as each other.
+func (c *compiler) rivals() string {
 	parts := []string{"SELECT 0 AS pass, '' AS side, CAST(NULL AS BIGINT) AS l_id, CAST(NULL AS BIGINT) AS r_id, FALSE AS chosen WHERE FALSE"}
-	var pass []string
 	for _, p := range c.passes {
-		pass = append(pass, c.d.Text(p.name))
 		if p.rivals != "" {
 			parts = append(parts, fmt.Sprintf("SELECT %d, x.* FROM (%s) x", p.no, p.rivals))
 		}
 	}
-	cols := []string{byPass("m.pass", pass) + " AS pass", "m.side AS side",
-		"CASE WHEN m.side = 'left' THEN " + c.keyText(kalla.Left, "l") + " ELSE " + c.keyText(kalla.Right, "r") + " END AS key",
-		"CASE WHEN m.side = 'left' THEN " + c.keyText(kalla.Right, "r") + " ELSE " + c.keyText(kalla.Left, "l") + " END AS rival_key", "m.chosen AS chosen"}
+	return strings.Join(parts, " UNION ALL ")
+}
+
+// rivalsQuery lists, for each ambiguous record, its rivals.
+func (c *compiler) rivalsQuery() string {
+	var pass []string
+	for _, p := range c.passes {
+		pass = append(pass, c.d.Text(p.name))
+	}
+	of := func(l, r string) string { return "CASE WHEN m.side = 'left' THEN " + l + " ELSE " + r + " END" }
+	l, r := c.keyText(kalla.Left, "l"), c.keyText(kalla.Right, "r")
+	cols := []string{byPass("m.pass", pass) + " AS pass", "m.side AS side", of(l, r) + " AS key", of(r, l) + " AS rival_key", "m.chosen AS chosen"}
 	for _, m := range c.measures() {
 		cols = append(cols, m.sql+" AS "+c.d.Ident("diff_"+m.name))
 	}
-	return "SELECT " + strings.Join(cols, ", ") + "\n" + strings.Replace(c.fromMatches(""), "kalla_matches", "("+strings.Join(parts, " UNION ALL ")+")", 1)
+	return "SELECT " + strings.Join(cols, ", ") + "\n" + strings.Replace(c.fromMatches(""), "kalla_matches", "("+c.rivals()+")", 1)
 }
 
 // amounts are the numeric columns of a side whose sums prove conservation.
@@ -315,7 +322,7 @@ func (c *compiler) totals(side kalla.Side) string {
 	}
 	return expand(`SELECT * FROM (WITH t AS (SELECT {agg} FROM {src} s),
 m AS (SELECT {agg} FROM {src} s WHERE s.{id} IN (SELECT {a}_id FROM kalla_matches)),
-u AS (SELECT {agg} FROM {src} s JOIN {u} u ON u.id = s.{id})
+u AS (SELECT {agg} FROM {u} s)
 {rows}) {side}_totals`, "agg", aggregates, "src", table(side), "id", c.d.RowID(), "a", alias(side), "u", unmatchedTable(side), "rows", strings.Join(rows, "\nUNION ALL "), "side", string(side))
 }
 

@@ -68,6 +68,9 @@ func (Search) node() {}
 type File struct {
 	Name  string // matched.parquet
 	Query string
+	// Any gives whether the query has rows at all, for queries that join large
+	// tables to what is mostly empty; without it the query decides.
+	Any string
 }
 
 // Totals gives rows (side, measure, total, matched, unmatched), figures as text;

@@ -12,7 +12,7 @@ import (
 // linkBound is the most records of the other side that may share a value for it to be followed in the search for a closest candidate.
 const linkBound = 50
 
-// collect unites the passes' matches and finds what is left.
+// collect unites the passes' matches and sets aside what is left.
 func (c *compiler) collect() {
 	var all []string
 	for _, p := range c.passes {
@@ -20,106 +20,159 @@ func (c *compiler) collect() {
 	}
 	c.add("all matches", "CREATE VIEW kalla_matches AS "+strings.Join(all, " UNION ALL "))
 	for _, side := range []kalla.Side{kalla.Left, kalla.Right} {
-		c.add("unmatched records of "+c.source(side).Alias, expand(`CREATE TABLE {u} AS SELECT s.{id} AS id, b.id IS NOT NULL AS bad FROM {src} s LEFT JOIN {bad} b ON b.id = s.{id}
+		c.add("unmatched records of "+c.source(side).Alias, expand(`CREATE TABLE {u} AS SELECT s.{id} AS kalla_id, b.id IS NOT NULL AS kalla_bad, {cols} FROM {src} s LEFT JOIN {bad} b ON b.id = s.{id}
 WHERE NOT EXISTS (SELECT 1 FROM kalla_matches m WHERE m.{a}_id = s.{id})`,
-			"u", unmatchedTable(side), "id", c.d.RowID(), "src", table(side), "bad", badTable(side), "a", alias(side)))
+			"u", unmatchedTable(side), "id", c.d.RowID(), "src", table(side), "bad", badTable(side), "a", alias(side), "cols", list(c.needed(side, "s"))))
 	}
+}
+
+// needed lists, qualified, the columns of a side that the search for reasons
+// and the sums look at: the key, and what the recipe compares or sums.
+func (c *compiler) needed(side kalla.Side, qualifier string) []string {
+	var out []string
+	seen := map[string]bool{}
+	add := func(name string) {
+		if col, err := c.column(side, name); err == nil && !seen[col.Name] {
+			seen[col.Name] = true
+			out = append(out, qualifier+"."+c.d.Ident(col.Name))
+		}
+	}
+	pick := func(left, right string) {
+		if side == kalla.Left {
+			add(left)
+		} else {
+			add(right)
+		}
+	}
+	for _, k := range c.keys[side] {
+		add(k.Name)
+	}
+	for _, p := range c.passes {
+		for _, k := range p.conditions {
+			pick(k.spec.Left, k.spec.Right)
+		}
+		if p.spec.Sum != nil {
+			pick(p.spec.Sum.Left, p.spec.Sum.Right)
+		}
+		if p.spec.SQL != "" && len(p.conditions) > 0 {
+			for _, col := range c.in[side].Schema { // the predicate may name any
+				add(col.Name)
+			}
+		}
+	}
+	for _, a := range c.amounts(side) {
+		add(a.Name)
+	}
+	return out
 }
 
 func unmatchedTable(side kalla.Side) string { return "kalla_unmatched_" + string(side) }
 func closestTable(side kalla.Side) string   { return "kalla_closest_" + string(side) }
 
 // reasons finds the closest candidate of every unmatched record and from it the reason.
-func (c *compiler) reasons() error {
+func (c *compiler) reasons() {
 	for _, side := range []kalla.Side{kalla.Left, kalla.Right} {
 		var best []string
 		for _, p := range c.passes {
-			if len(p.conditions) == 0 {
-				continue
+			if len(p.conditions) > 0 {
+				best = append(best, c.closestOfPass(p, side))
 			}
-			best = append(best, c.closestOfPass(p, side))
 		}
 		c.closest(side, best)
 	}
-	return nil
 }
 
-// unmatchedGood and allGood are FROM items, aliased l or r, of the records that seek and of those that are sought.
-func (c *compiler) unmatchedGood(side kalla.Side) string {
-	return expand("(SELECT s.*, s.{id} AS kalla_id FROM {src} s WHERE s.{id} IN (SELECT id FROM {u} WHERE NOT bad)) {a}",
-		"id", c.d.RowID(), "src", table(side), "u", unmatchedTable(side), "a", alias(side))
+// seekers and sought are FROM items, aliased l or r, of the unmatched records
+// and of all that may be the closest to them.
+func (c *compiler) seekers(side kalla.Side) string {
+	return "(SELECT * FROM " + unmatchedTable(side) + " WHERE NOT kalla_bad) " + alias(side)
 }
 
-func (c *compiler) allGood(side kalla.Side) string {
-	return expand("(SELECT s.*, s.{id} AS kalla_id FROM {src} s WHERE NOT EXISTS (SELECT 1 FROM {bad} b WHERE b.id = s.{id})) {a}",
-		"id", c.d.RowID(), "src", table(side), "bad", badTable(side), "a", alias(side))
+func (c *compiler) sought(side kalla.Side) string {
+	return expand("(SELECT s.{id} AS kalla_id, {cols} FROM {src} s WHERE NOT EXISTS (SELECT 1 FROM {bad} b WHERE b.id = s.{id})) {a}",
+		"id", c.d.RowID(), "cols", list(c.needed(side, "s")), "src", table(side), "bad", badTable(side), "a", alias(side))
 }
 
-// closestOfPass makes a table (x_id, y_id, failed, first) with the closest
-// candidate of each unmatched record in one pass; first is the index of the
-// first condition that fails.
+// sidesOf orders the two sides of a condition: the seeker's value, then the sought one's.
+func sidesOf(k condition, side kalla.Side) (x, y string) {
+	if side == kalla.Left {
+		return k.l, k.r
+	}
+	return k.r, k.l
+}
+
+// closestOfPass makes a table with the closest candidate of each unmatched
+// record in one pass: x_id, y_id, how many conditions failed, the index of the
+// first that did, the recipe's measures m0…, and the key y0… of the candidate.
 func (c *compiler) closestOfPass(p *pass, side kalla.Side) string {
 	other := side.Other()
 	x, y := alias(side), alias(other)
 	preds := c.predicates(p)
-	var failed, first []string
+	var failed, first, diffs, measures []string
 	for i, pred := range preds {
 		failed = append(failed, "CASE WHEN "+pred+" THEN 0 ELSE 1 END")
 		first = append(first, fmt.Sprintf("WHEN NOT coalesce(%s, FALSE) THEN %d", pred, i))
 	}
-	summed := "TRUE"
-	if p.spec.Sum != nil {
-		summed = p.sumL + " IS NOT NULL AND " + p.sumR + " IS NOT NULL"
-	}
-	var diffs []string
 	for _, k := range p.conditions {
 		if k.diff != "" {
 			diffs = append(diffs, k.diff)
 		}
 	}
-	near := p.table("near_" + string(side))
+	for _, m := range c.measures() {
+		measures = append(measures, m.sql)
+	}
+	keys := c.keyColumns(other, y)
+	summed := "TRUE"
+	if p.spec.Sum != nil {
+		summed = p.sumL + " IS NOT NULL AND " + p.sumR + " IS NOT NULL"
+	}
+	near, best := p.table("near_"+string(side)), p.table("closest_"+string(side))
+	carried := columns("m", names("", "m", len(measures))) + columns("y", names("", "y", len(keys)))
 	found := near
 	if p.spec.Sum != nil {
-		found = "(" + c.withSum(p, side, near, len(preds), columns("d", names("", "d", len(diffs)))) + ")"
+		found = "(" + c.withSum(p, side, near, len(preds), columns("d", names("", "d", len(diffs)))+carried) + ")"
 	}
-	best := p.table("closest_" + string(side))
-	params := []string{"near", near, "best", best, "x", x, "y", y, "failed", strings.Join(failed, " + "), "first", strings.Join(first, " "),
-		"diffs", columns("d", diffs), "summed", summed, "found", found, "X", c.unmatchedGood(side), "Y", c.allGood(other), "bound", fmt.Sprint(linkBound),
-		"order", list([]string{"failed"}, nullsLast(len(diffs)), c.keyColumns(other, "k")), "id", c.d.RowID(), "ysrc", table(other)}
+	params := []string{"near", near, "best", best, "found", found, "x", x, "y", y, "failed", strings.Join(failed, " + "), "first", strings.Join(first, " "),
+		"summed", summed, "carries", columns("d", diffs) + columns("m", measures) + columns("y", keys), "carried", carried,
+		"X", c.seekers(side), "Y", c.sought(other), "bound", fmt.Sprint(linkBound),
+		"order", list([]string{"failed"}, nullsLast(len(diffs)), names("n.", "y", len(keys)))}
 	e := func(t string, more ...string) string { return expand(t, append(more, params...)...) }
-	pairs := `SELECT {x}.kalla_id AS x_id, {y}.kalla_id AS y_id, {failed} AS failed, CASE {first} END AS first, {summed} AS summed{diffs} FROM `
+	pairs := e(`SELECT {x}.kalla_id AS x_id, {y}.kalla_id AS y_id, {failed} AS failed, CASE {first} END AS first, {summed} AS summed{carries} FROM `)
 
 	var links []string
-	for _, k := range p.conditions {
-		xe, ye := k.l, k.r
-		if side == kalla.Right {
-			xe, ye = k.r, k.l
-		}
+	crowd := "" // the link in which a crowd shows
+	for i, k := range p.conditions {
+		xe, ye := sidesOf(k, side)
 		switch {
 		case k.form == prefix:
-			links = append(links, e(pairs)+c.prefixLink(side, k))
+			links = append(links, pairs+c.prefixLink(side, k))
 		case k.form == equal && c.coversKey([]condition{k}, other):
-			links = append(links, e(pairs+"{X} JOIN {Y} ON {xe} = {ye}", "xe", xe, "ye", ye))
+			links = append(links, pairs+e("{X} JOIN {Y} ON {xe} = {ye}", "xe", xe, "ye", ye))
 		case k.form == equal || k.form == number:
-			links = append(links, e(pairs+`{X} JOIN (SELECT * FROM (SELECT {y}.*, count(*) OVER (PARTITION BY {ye}) AS kalla_n FROM {Y} WHERE {ye} IN (SELECT {xe} FROM {X})) n WHERE kalla_n <= {bound}) {y} ON {xe} = {ye}`,
-				"xe", xe, "ye", ye))
+			link := p.table(fmt.Sprintf("link%d_%s", i, side))
+			if k.form == equal && crowd == "" {
+				crowd = link
+			}
+			c.add("who shares "+k.spec.Left, e(`CREATE TABLE {link} AS SELECT {y}.*, count(*) OVER (PARTITION BY {ye}) AS kalla_n FROM {Y} WHERE {ye} IN (SELECT {xe} FROM {X})`,
+				"link", link, "xe", xe, "ye", ye))
+			links = append(links, pairs+e("{X} JOIN (SELECT * FROM {link} WHERE kalla_n <= {bound}) {y} ON {xe} = {ye}", "link", link, "xe", xe, "ye", ye))
 		}
 	}
 	if len(links) == 0 {
-		links = append(links, e(`SELECT CAST(NULL AS BIGINT) AS x_id, CAST(NULL AS BIGINT) AS y_id, 0 AS failed, 0 AS first, FALSE AS summed{nulls} FROM {ysrc} WHERE FALSE`, "nulls", columns("d", repeat("0", len(diffs)))))
+		links = append(links, pairs+e("{X} JOIN {Y} ON FALSE"))
 	}
 	c.add("candidates of what is left", e("CREATE TABLE {near} AS ")+strings.Join(links, "\nUNION ALL\n"))
-	if eq := p.equalities(); len(eq) > 0 && !c.coversKey(eq, other) {
-		c.crowded(p, side, e, pairs)
+	if eq := p.equalities(); crowd != "" && !c.coversKey(eq, other) {
+		c.crowded(p, side, crowd, e, pairs)
 	}
-	c.add("closest of them", e(`CREATE TABLE {best} AS SELECT x_id, y_id, failed, first FROM
-(SELECT n.*, row_number() OVER (PARTITION BY x_id ORDER BY {order}) AS place FROM {found} n JOIN {ysrc} k ON k.{id} = n.y_id) b WHERE place = 1`))
-	return fmt.Sprintf("SELECT %d AS pass, x_id, y_id, failed, first FROM %s", p.no, best)
+	c.add("closest of them", e(`CREATE TABLE {best} AS SELECT x_id, y_id, failed, first{carried} FROM
+(SELECT n.*, row_number() OVER (PARTITION BY x_id ORDER BY {order}) AS place FROM {found} n) b WHERE place = 1`))
+	return fmt.Sprintf("SELECT %d AS pass, x_id, y_id, failed, first%s FROM %s", p.no, carried, best)
 }
 
 // withSum counts the sum among the failures of each pair: it is met only where
 // something else kept the pair apart, ambiguity or a match that the candidate had by then.
-func (c *compiler) withSum(p *pass, side kalla.Side, near string, index int, diffs string) string {
+func (c *compiler) withSum(p *pass, side kalla.Side, near string, index int, carried string) string {
 	other := side.Other()
 	apart := expand("n.y_id IN ({gone})", "gone", c.gone(other, p.no+1))
 	if t := p.locked[side]; t != "" {
@@ -128,9 +181,9 @@ func (c *compiler) withSum(p *pass, side kalla.Side, near string, index int, dif
 	if t := p.locked[other]; t != "" {
 		apart += " OR n.y_id IN (SELECT id FROM " + t + ")"
 	}
-	return expand(`SELECT x_id, y_id, failed + unmet AS failed, CASE WHEN failed = 0 AND unmet = 1 THEN {i} ELSE first END AS first{diffs} FROM
+	return expand(`SELECT x_id, y_id, failed + unmet AS failed, CASE WHEN failed = 0 AND unmet = 1 THEN {i} ELSE first END AS first{carried} FROM
 (SELECT n.*, CASE WHEN failed = 0 AND summed AND ({apart}) THEN 0 ELSE 1 END AS unmet FROM {near} n) s`,
-		"i", fmt.Sprint(index), "apart", apart, "near", near, "diffs", diffs)
+		"i", fmt.Sprint(index), "apart", apart, "near", near, "carried", carried)
 }
 
 func nullsLast(n int) []string {
@@ -141,17 +194,9 @@ func nullsLast(n int) []string {
 	return out
 }
 
-func repeat(s string, n int) []string {
-	out := make([]string, n)
-	for i := range out {
-		out[i] = s
-	}
-	return out
-}
-
 // prefixLink joins the records whose text is, or has, a prefix on the other side; each long text is cut at every length that is there.
 func (c *compiler) prefixLink(side kalla.Side, k condition) string {
-	from := map[kalla.Side]string{side: c.unmatchedGood(side), side.Other(): c.allGood(side.Other())}
+	from := map[kalla.Side]string{side: c.seekers(side), side.Other(): c.sought(side.Other())}
 	shortSide, longSide := kalla.Left, kalla.Right
 	if k.spec.Op == kalla.OpHasPrefix {
 		shortSide, longSide = longSide, shortSide
@@ -173,14 +218,11 @@ func (c *compiler) prefixLink(side kalla.Side, k condition) string {
 
 // crowded adds candidates where more records than linkBound share all the
 // equalities: the nearest below and above by the first tolerance, or the first by key.
-func (c *compiler) crowded(p *pass, side kalla.Side, e func(string, ...string) string, pairs string) {
+func (c *compiler) crowded(p *pass, side kalla.Side, link string, e func(string, ...string) string, pairs string) {
 	other := side.Other()
 	var xs, ys, on []string
 	for i, k := range p.equalities() {
-		xe, ye := k.l, k.r
-		if side == kalla.Right {
-			xe, ye = k.r, k.l
-		}
+		xe, ye := sidesOf(k, side)
 		xs, ys = append(xs, xe), append(ys, ye)
 		on = append(on, fmt.Sprintf("a.e%d = b.e%d", i, i))
 	}
@@ -188,31 +230,28 @@ func (c *compiler) crowded(p *pass, side kalla.Side, e func(string, ...string) s
 	xv, yv := "0", "0"
 	for _, k := range p.conditions {
 		if k.form == number || k.form == calendar {
-			xv, yv = k.l, k.r
-			if side == kalla.Right {
-				xv, yv = k.r, k.l
-			}
+			xv, yv = sidesOf(k, side)
 			break
 		}
 	}
 	params := []string{"xs", columns("e", xs), "ys", columns("e", ys), "e", list(names("", "e", n)), "on", strings.Join(on, " AND "),
-		"xv", xv, "yv", yv, "keys", c.keyOrder(other, alias(other)), "crowd", p.table("crowd_" + string(side))}
-	crowd := e(`SELECT {e} FROM (SELECT {y}.kalla_id{ys} FROM {Y}) q WHERE ({e}) IN (SELECT {e} FROM (SELECT {x}.kalla_id{xs} FROM {X}) s) GROUP BY {e} HAVING count(*) > {bound}`, params...)
+		"xv", xv, "yv", yv, "keys", c.keyOrder(other, alias(other)), "crowd", p.table("crowd_" + string(side)), "link", link}
+	crowd := e(`SELECT {e} FROM (SELECT {y}.kalla_id{ys} FROM {link} {y}) q WHERE ({e}) IN (SELECT {e} FROM (SELECT {x}.kalla_id{xs} FROM {X}) s) GROUP BY {e} HAVING count(*) > {bound}`, params...)
 	c.nodes = append(c.nodes, If{
 		Name:  "many records share all the values that " + p.name + " compares",
-		Query: "SELECT count(*) > 0 FROM (" + crowd + ") g",
+		Query: e("SELECT count(*) > 0 FROM {link} WHERE kalla_n > {bound}", "link", link),
 		Then: []Node{
 			Exec{"nearest in the crowd", e(`CREATE TABLE {crowd} AS
 WITH g AS (`+crowd+`),
 s AS (SELECT a.* FROM (SELECT {x}.kalla_id AS id, {xv} AS v{xs} FROM {X}) a JOIN g b ON {on}),
 q AS (SELECT * FROM (SELECT a.*, row_number() OVER (PARTITION BY {ea}, a.v ORDER BY a.place) AS n FROM (
- SELECT {y}.kalla_id AS id, {yv} AS v{ys}, row_number() OVER (ORDER BY {keys}) AS place FROM {Y}) a JOIN g b ON {on}) f WHERE n = 1),
+ SELECT {y}.kalla_id AS id, {yv} AS v{ys}, row_number() OVER (ORDER BY {keys}) AS place FROM {link} {y}) a JOIN g b ON {on}) f WHERE n = 1),
 u AS (SELECT 0 AS side, id, v, {e} FROM s UNION ALL SELECT 1, id, v, {e} FROM q),
 w AS (SELECT *, max(CASE WHEN side = 1 THEN v END) OVER (PARTITION BY {e} ORDER BY v RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS lo,
  min(CASE WHEN side = 1 THEN v END) OVER (PARTITION BY {e} ORDER BY v RANGE BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING) AS hi FROM u)
 SELECT a.id AS x_id, b.id AS y_id FROM w a JOIN q b ON {on} AND a.lo = b.v WHERE a.side = 0
 UNION SELECT a.id, b.id FROM w a JOIN q b ON {on} AND a.hi = b.v WHERE a.side = 0`, append(params, "ea", list(names("a.", "e", n)))...)},
-			Exec{"candidates in the crowd", e(`INSERT INTO {near} `+pairs+`{crowd} z JOIN {X} ON {x}.kalla_id = z.x_id JOIN {Y} ON {y}.kalla_id = z.y_id`, params...)},
+			Exec{"candidates in the crowd", e(`INSERT INTO {near} `+pairs+`{crowd} z JOIN {X} ON {x}.kalla_id = z.x_id JOIN {link} {y} ON {y}.kalla_id = z.y_id`, params...)},
 		},
 	})
 }
@@ -222,7 +261,7 @@ func (c *compiler) closest(side kalla.Side, best []string) {
 	other := side.Other()
 	xid, yid := alias(side)+"_id", alias(other)+"_id"
 	if len(best) == 0 {
-		best = []string{"SELECT 0 AS pass, CAST(NULL AS BIGINT) AS x_id, CAST(NULL AS BIGINT) AS y_id, 0 AS failed, 0 AS first WHERE FALSE"}
+		best = []string{c.noCandidates(side)}
 	}
 	var reason, score, pass []string
 	locks := []string{"SELECT 0 AS pass, CAST(NULL AS BIGINT) AS id WHERE FALSE"}
@@ -257,14 +296,10 @@ func (c *compiler) closest(side kalla.Side, best []string) {
 		}
 		return "CASE " + of + " " + strings.Join(whens, " ") + " ELSE " + end + " END"
 	}
-	var diffs []string
-	for _, m := range c.measures() {
-		diffs = append(diffs, m.sql)
-	}
-	params := []string{"closest", closestTable(side), "best", strings.Join(best, " UNION ALL "), "xid", xid, "yid", yid, "x", alias(side), "y", alias(other),
-		"xsrc", table(side), "ysrc", table(other), "id", c.d.RowID(), "xkey", c.keyText(side, "k"), "xorder", c.keyOrder(side, "k"), "ykey", c.keyText(other, alias(other)),
+	params := []string{"closest", closestTable(side), "best", strings.Join(best, " UNION ALL "), "xid", xid, "yid", yid,
+		"xsrc", table(side), "id", c.d.RowID(), "xkey", c.keyText(side, "k"), "xorder", c.keyOrder(side, "k"), "ykey", c.keyTextOf(other, names("b.", "y", len(c.keys[other]))),
 		"reason", caseOf("b.pass * 1000 + b.first", reason, "'no_candidate'"), "score", caseOf("b.pass * 1000 + b.failed", score, "0.0000"), "pass", caseOf("b.pass", pass, "''"),
-		"locks", strings.Join(locks, " UNION ALL "), "other_locks", strings.Join(otherLocks, " UNION ALL "), "diffs", columns("diff", diffs)}
+		"locks", strings.Join(locks, " UNION ALL "), "other_locks", strings.Join(otherLocks, " UNION ALL "), "diffs", columns("diff", names("b.", "m", len(c.measures())))}
 	c.add("reasons of "+c.source(side).Alias, expand(`CREATE TABLE {closest} AS
 WITH a AS ({best}),
 b AS (SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY x_id ORDER BY failed, pass) AS place FROM a) f WHERE place = 1),
@@ -275,7 +310,18 @@ SELECT b.x_id, CASE WHEN b.failed > 0 THEN {reason}
   WHEN EXISTS (SELECT 1 FROM xl WHERE xl.pass = b.pass AND xl.id = b.x_id) OR EXISTS (SELECT 1 FROM yl WHERE yl.pass = b.pass AND yl.id = b.y_id) THEN 'ambiguous'
   ELSE 'taken' END AS reason,
  {ykey} AS closest_key, {pass} AS closest_pass, CAST({score} AS DECIMAL(5,4)) AS closest_score, t.taken_by{diffs}
-FROM b JOIN {xsrc} {x} ON {x}.{id} = b.x_id JOIN {ysrc} {y} ON {y}.{id} = b.y_id LEFT JOIN t ON t.y_id = b.y_id`, params...))
+FROM b LEFT JOIN t ON t.y_id = b.y_id`, params...))
+}
+
+// noCandidates is an empty result of closestOfPass, for recipes in which no pass has conditions.
+func (c *compiler) noCandidates(side kalla.Side) string {
+	var measures []string
+	for _, m := range c.measures() {
+		measures = append(measures, m.sql)
+	}
+	other := side.Other()
+	return expand("SELECT 0 AS pass, {x}.kalla_id AS x_id, {y}.kalla_id AS y_id, 0 AS failed, 0 AS first{carries} FROM {X} JOIN {Y} ON FALSE",
+		"x", alias(side), "y", alias(other), "X", c.seekers(side), "Y", c.sought(other), "carries", columns("m", measures)+columns("y", c.keyColumns(other, alias(other))))
 }
 
 // failure is the reason given when the i-th condition of the pass is the first to fail; sql comes after the conditions, sum last.
