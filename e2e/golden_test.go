@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"kalla"
 	"kalla/internal/app"
@@ -59,11 +60,13 @@ func replayWith(t tester, db *sql.DB, job app.Job) expectation {
 	if job.LookupEnv == nil {
 		job.LookupEnv = func(string) (string, bool) { return "", false }
 	}
-	summary, err := app.Run(context.Background(), job)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	summary, err := app.Run(ctx, job)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, hintOf(err))
 	}
-	report, err := evidence.Verify(context.Background(), job.Out, querier{db})
+	report, err := evidence.Verify(ctx, job.Out, querier{db})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -91,6 +91,7 @@ func TestConditions(t *testing.T) {
 
 		{"trim", norm(kalla.Trim), "text", "  a b\t", "text", "a b", true},
 		{"upper", norm(kalla.Upper), "text", "äb", "text", "ÄB", true},
+		{"upper of ß", norm(kalla.Upper), "text", "ß", "text", "ẞ", true},
 		{"alnum", norm(kalla.Alnum), "text", "Ä-1 2/x", "text", "Ä12x", true},
 		{"digits", norm(kalla.Digits), "text", "INV 0-07", "text", "007", true},
 		{"strip_leading_zeros", norm(kalla.StripLeadingZeros), "text", "00700", "text", "700", true},

@@ -17,7 +17,7 @@ func normalize(s string, steps []kalla.Normalize) string {
 		case kalla.Trim:
 			s = strings.TrimSpace(s)
 		case kalla.Upper:
-			s = strings.ToUpper(s)
+			s = strings.Map(upper, s)
 		case kalla.Alnum:
 			s = keep(s, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) })
 		case kalla.Digits:
@@ -33,6 +33,14 @@ func normalize(s string, steps []kalla.Normalize) string {
 		}
 	}
 	return s
+}
+
+// upper maps one character; Go leaves the ß as it is.
+func upper(r rune) rune {
+	if r == 'ß' {
+		return 'ẞ'
+	}
+	return unicode.ToUpper(r)
 }
 
 func keep(s string, f func(rune) bool) string {
