@@ -76,10 +76,10 @@ func (c *compiler) compileCondition(spec kalla.Condition) (condition, error) {
 		c.texts(&k)
 		if spec.Op == kalla.OpPrefixOf {
 			k.pred = c.d.StartsWith(k.r, k.l)
-			k.diff = "length(" + k.r + ") - length(" + k.l + ")"
+			k.diff = "abs(length(" + k.r + ") - length(" + k.l + "))"
 		} else {
 			k.pred = c.d.StartsWith(k.l, k.r)
-			k.diff = "length(" + k.l + ") - length(" + k.r + ")"
+			k.diff = "abs(length(" + k.l + ") - length(" + k.r + "))"
 		}
 	case kalla.OpContainedIn:
 		k.form = other
