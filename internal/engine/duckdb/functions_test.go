@@ -110,6 +110,8 @@ func TestFunctions(t *testing.T) {
 		{"kalla_levenshtein_diff(NULL, 'a')", "∅"},
 		{"kalla_levenshtein_diff('a', NULL)", "∅"},
 		{"kalla_jaro_winkler_diff('MARTHA', 'MARHTA')", "38889"},
+		{"kalla_jaro_winkler_diff('abcxy', 'abczzz')", "300000"}, // a Jaro score of exactly 0.7
+		{"kalla_jaro_winkler_diff('abcxé', 'abczzz')", "300000"},
 		{"kalla_jaro_winkler_diff('', 'a')", "∅"},
 		{"kalla_jaro_winkler_diff(NULL, 'a')", "∅"},
 		{"kalla_token_set_diff('ACME Corp Ltd', 'Ltd. ACME Corp')", "0"},

@@ -139,10 +139,10 @@ func texts() *rapid.Generator[[2]string] {
 	return rapid.Custom(func(t *rapid.T) [2]string {
 		alphabets := [][]rune{[]rune("abcAB 1"), []rune("aé bÉ'\U0001F600"), []rune("a\t\x01é\x7f"), []rune("абвгдежзиклмнопрстуфхцч ")}
 		letter := rapid.SampledFrom(alphabets[rapid.IntRange(0, len(alphabets)-1).Draw(t, "alphabet")])
-		a := rapid.SliceOfN(letter, 0, 40).Draw(t, "a")
+		a := rapid.SliceOfN(letter, 0, 90).Draw(t, "a")
 		b := slices.Clone(a)
 		if rapid.Bool().Draw(t, "unrelated") {
-			b = rapid.SliceOfN(letter, 0, 40).Draw(t, "b")
+			b = rapid.SliceOfN(letter, 0, 90).Draw(t, "b")
 		}
 		for range rapid.IntRange(0, 4).Draw(t, "edits") {
 			i := rapid.IntRange(0, len(b)).Draw(t, "at")
