@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -57,6 +58,9 @@ the run counted. The seal is the SHA-256 of the manifest: noted elsewhere, it pr
 	return cmd
 }
 
+// longNumber finds numbers that are easier to read with separators.
+var longNumber = regexp.MustCompile(`\b[0-9]{4,}(?:\.[0-9]+)?\b`)
+
 func writeVerification(w io.Writer, p palette, r *evidence.Report) {
 	fmt.Fprintf(w, "%s  %s\n\n", p.bold(printable(r.Dir)), p.dim("run "+printable(r.RunID)))
 	g := newGrid(toLeft, toLeft, toLeft)
@@ -65,7 +69,7 @@ func writeVerification(w io.Writer, p palette, r *evidence.Report) {
 		if !check.OK {
 			mark = p.bad("✗")
 		}
-		g.row(mark, check.Name, p.dim(printable(check.Detail)))
+		g.row(mark, check.Name, p.dim(printable(longNumber.ReplaceAllStringFunc(check.Detail, thousands))))
 	}
 	g.write(w)
 	if len(r.Findings) > 0 {

@@ -426,7 +426,7 @@ func (v *verifier) reasons(s kalla.Side) {
 			want[string(r)] = n
 		}
 		v.sameCounts(t.file, "records with reason ", want, found)
-		return fmt.Sprintf("%d different", len(found))
+		return listCounts(found)
 	})
 }
 
@@ -457,7 +457,7 @@ func (v *verifier) passes() {
 		v.sameCounts(t.file, "pairs of pass ", wantPairs, pairs)
 		v.sameCounts(t.file, "matches of pass ", wantMatches, matches)
 		v.same(ManifestFile, "matches of the passes do not add up to those of the summary", v.m.Summary.Matches, sum)
-		return fmt.Sprintf("%d passes, %d matches", len(wantPairs), sum)
+		return fmt.Sprintf("%d matches: %s", sum, listCounts(matches))
 	})
 }
 
@@ -474,11 +474,7 @@ func (v *verifier) breaks() {
 			return "not counted"
 		}
 		v.sameCounts(t.file, "breaks of ", v.m.Summary.Breaks, found)
-		var n int64
-		for _, c := range found {
-			n += c
-		}
-		return fmt.Sprintf("%d in %d fields", n, len(found))
+		return listCounts(found)
 	})
 }
 
@@ -493,6 +489,18 @@ func (v *verifier) sameCounts(where, problem string, want, found map[string]int6
 	for _, name := range names {
 		v.same(where, problem+strconv.Quote(name), want[name], found[name])
 	}
+}
+
+// listCounts writes "amount_differs 12, no_candidate 3", or "none".
+func listCounts(counts map[string]int64) string {
+	var parts []string
+	for _, name := range sortedKeys(counts) {
+		parts = append(parts, fmt.Sprintf("%s %d", name, counts[name]))
+	}
+	if len(parts) == 0 {
+		return "none"
+	}
+	return strings.Join(parts, ", ")
 }
 
 func requireColumns(cols []column, names []string) error {
