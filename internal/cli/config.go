@@ -46,7 +46,7 @@ directory, then defaults. Secrets are masked.`,
 			})
 		},
 	}
-	addSettingFlags(cmd.Flags(), keyEngine, keyMemory, keyThreads, keyTempDir, keyEvidence)
+	addSettingFlags(cmd, keyEngine, keyMemory, keyThreads, keyTempDir, keyEvidence)
 	addFormat(cmd, &format)
 	return cmd
 }
@@ -101,7 +101,7 @@ func (c *command) versionCommand() *cobra.Command {
 // addFormat gives a command --format table|json.
 func addFormat(cmd *cobra.Command, format *string) {
 	cmd.Flags().StringVar(format, "format", "table", "how the result is written")
-	takes(cmd.Flags(), "format", "table|json")
+	takes(cmd, "format", "table|json")
 }
 
 // checkFormat is for commands that work long before they print.

@@ -33,8 +33,8 @@ mistyped references, wrong currencies, orphans.`,
 	}
 	cmd.Flags().Int64Var(&rows, "rows", 10_000, "number of invoices; there are about as many payments")
 	cmd.Flags().StringVar(&dir, "dir", "kalla-demo", "folder to write to")
-	takes(cmd.Flags(), "rows", "N")
-	takes(cmd.Flags(), "dir", "DIR")
+	takes(cmd, "rows", "N")
+	takes(cmd, "dir", "DIR")
 	return cmd
 }
 

@@ -21,6 +21,9 @@ func (c *command) evidenceCommand() *cobra.Command {
 		c.evidenceVerify(), c.evidenceShow(), c.evidenceExport())
 }
 
+// folders completes an argument with the names of folders.
+var folders = cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs)
+
 func (c *command) evidenceVerify() *cobra.Command {
 	var format string
 	cmd := &cobra.Command{
@@ -29,7 +32,8 @@ func (c *command) evidenceVerify() *cobra.Command {
 		Long: `Recomputes the SHA-256 of every file, the rows, and the conservation law: each record of both
 sources is in exactly one place, and counts and sums add up to what was read. It believes nothing that
 the run counted. The seal is the SHA-256 of the manifest: noted elsewhere, it proves the manifest as well.`,
-		Args: exactArgs("DIR"),
+		Args:              exactArgs("DIR"),
+		ValidArgsFunction: folders,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := checkFormat(format); err != nil {
 				return err
@@ -88,9 +92,10 @@ func writeVerification(w io.Writer, p palette, r *evidence.Report) {
 func (c *command) evidenceShow() *cobra.Command {
 	var format string
 	cmd := &cobra.Command{
-		Use:   "show DIR",
-		Short: "Print what a run came to",
-		Args:  exactArgs("DIR"),
+		Use:               "show DIR",
+		Short:             "Print what a run came to",
+		Args:              exactArgs("DIR"),
+		ValidArgsFunction: folders,
 		RunE: func(_ *cobra.Command, args []string) error {
 			m, err := evidence.Load(c.path(args[0]))
 			if err != nil {
@@ -161,8 +166,9 @@ csv and parquet write a folder with one file a table.
 
 A text that begins with = + - @ would run as a formula when a CSV file is opened in a spreadsheet; it
 gets a ' in front, unless --raw is given. Workbooks hold such texts as they are: there they are texts.`,
-		Example: `  kalla evidence export kalla-data/runs/20261124-181530-5f0c2a --format xlsx -o november.xlsx`,
-		Args:    exactArgs("DIR"),
+		Example:           `  kalla evidence export kalla-data/runs/20261124-181530-5f0c2a --format xlsx -o november.xlsx`,
+		Args:              exactArgs("DIR"),
+		ValidArgsFunction: folders,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.Format = evidence.Format(format)
 			dest := out
@@ -189,8 +195,8 @@ gets a ' in front, unless --raw is given. Workbooks hold such texts as they are:
 	}
 	cmd.Flags().StringVar(&format, "format", string(evidence.XLSX), "what to write")
 	cmd.Flags().StringVarP(&out, "out", "o", "", "file (xlsx) or folder (csv, parquet) to write, which must not exist (default: the name of DIR, here)")
-	takes(cmd.Flags(), "format", "xlsx|csv|parquet")
-	takes(cmd.Flags(), "out", "PATH")
+	takes(cmd, "format", "xlsx|csv|parquet")
+	takes(cmd, "out", "PATH")
 	cmd.Flags().BoolVar(&opts.Raw, "raw", false, "csv: leave texts that look like formulas as they are")
 	return cmd
 }

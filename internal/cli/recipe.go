@@ -63,7 +63,7 @@ or - for standard input.`,
 		},
 	}
 	cmd.Flags().StringArrayVar(&params, "param", nil, "value of a parameter; may be repeated")
-	takes(cmd.Flags(), "param", "NAME=VALUE")
+	takes(cmd, "param", "NAME=VALUE")
 	cmd.Flags().BoolVar(&sources, "sources", false, "look at the sources as well")
 	return cmd
 }
@@ -106,7 +106,7 @@ the sources.`,
 		},
 	}
 	cmd.Flags().StringArrayVar(&params, "param", nil, "value of a parameter; may be repeated")
-	takes(cmd.Flags(), "param", "NAME=VALUE")
+	takes(cmd, "param", "NAME=VALUE")
 	cmd.Flags().BoolVar(&withSQL, "sql", false, "print the SQL statements instead")
 	addFormat(cmd, &format)
 	return cmd

@@ -57,12 +57,12 @@ Exit codes: 0 ran; 1 failed; 2 usage or invalid recipe; 3 ran, but under --fail-
 	flags.StringVar(&f.left, "left", "", "file or URI of the left source, instead of the recipe's")
 	flags.StringVar(&f.right, "right", "", "file or URI of the right source, instead of the recipe's")
 	flags.StringVar(&f.out, "out", "", "folder of the evidence, which must not exist (default: a new one below "+filepath.Join("kalla-data", "runs")+")")
-	addSettingFlags(flags, keyEngine, keyMemory, keyThreads, keyTempDir, keyEvidence)
+	addSettingFlags(cmd, keyEngine, keyMemory, keyThreads, keyTempDir, keyEvidence)
 	flags.StringVar(&f.failUnder, "fail-under", "", "exit with code 3 if the match rate is lower, such as 95%")
 	addFormat(cmd, &f.format)
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "no progress")
 	for name, what := range map[string]string{"param": "NAME=VALUE", "left": "URI", "right": "URI", "out": "DIR", "fail-under": "RATE"} {
-		takes(flags, name, what)
+		takes(cmd, name, what)
 	}
 	return cmd
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/knadh/koanf/parsers/yaml"
 	"github.com/knadh/koanf/providers/confmap"
 	"github.com/knadh/koanf/v2"
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"kalla"
@@ -74,23 +75,35 @@ type settings struct {
 }
 
 // addSettingFlags gives a command the flags of the named settings.
-func addSettingFlags(flags *pflag.FlagSet, keys ...string) {
+func addSettingFlags(cmd *cobra.Command, keys ...string) {
 	for _, s := range settingSpecs {
 		if s.flag == "" || !slices.Contains(keys, s.key) {
 			continue
 		}
-		flags.String(s.flag, s.def, s.help)
-		takes(flags, s.flag, s.example)
+		cmd.Flags().String(s.flag, s.def, s.help)
+		takes(cmd, s.flag, s.example)
 	}
 }
 
-// takes says in the help what a flag takes: --memory SIZE.
-func takes(flags *pflag.FlagSet, name, what string) {
-	f := flags.Lookup(name)
+// takes says in the help what a flag takes (--memory SIZE), and completes it
+// in the shell where that is a choice (table|json) or a folder.
+func takes(cmd *cobra.Command, name, what string) {
+	f := cmd.Flags().Lookup(name)
 	f.Value = described{f.Value, what}
 	if f.DefValue == "[]" {
 		f.DefValue = ""
 	}
+	complete := cobra.NoFileCompletions
+	switch {
+	case what == "DIR":
+		complete = cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs)
+	case what == "PATH", what == "URI":
+		return // files, as ever
+	case strings.Contains(what, "|"):
+		complete = cobra.FixedCompletions(strings.Split(what, "|"), cobra.ShellCompDirectiveNoFileComp)
+	}
+	// It fails for a flag that does not exist or was registered before only.
+	_ = cmd.RegisterFlagCompletionFunc(name, complete)
 }
 
 // described is the value of a flag with another word for what it takes.

@@ -56,9 +56,9 @@ func (c *command) sourcePreview() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringArrayVar(&filters, "filter", nil, filterHelp)
-	takes(cmd.Flags(), "filter", "CONDITION")
+	takes(cmd, "filter", "CONDITION")
 	cmd.Flags().IntVar(&limit, "limit", 20, "number of records")
-	takes(cmd.Flags(), "limit", "N")
+	takes(cmd, "limit", "N")
 	addFormat(cmd, &format)
 	return cmd
 }
@@ -114,7 +114,7 @@ func (c *command) sourceProfile() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringArrayVar(&filters, "filter", nil, filterHelp)
-	takes(cmd.Flags(), "filter", "CONDITION")
+	takes(cmd, "filter", "CONDITION")
 	addFormat(cmd, &format)
 	return cmd
 }
