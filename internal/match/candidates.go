@@ -117,9 +117,8 @@ func (c *compiler) blocked(p *pass) string {
 		union = strings.Replace(union, "SELECT", "SELECT DISTINCT", 1)
 	}
 	return expand(`SELECT b.l_id, b.r_id{vector} FROM ({pairs}) b
-JOIN {lsrc} l ON l.{id} = b.l_id JOIN {rsrc} r ON r.{id} = b.r_id WHERE {on}`,
-		"vector", columns("v", p.vector), "pairs", union, "lsrc", LeftTable, "rsrc", RightTable,
-		"id", c.d.RowID(), "on", strings.Join(c.predicates(p), " AND "))
+JOIN {l} ON l.kalla_id = b.l_id JOIN {r} ON r.kalla_id = b.r_id WHERE {on}`,
+		"vector", columns("v", p.vector), "pairs", union, "l", c.free(kalla.Left, p), "r", c.free(kalla.Right, p), "on", strings.Join(c.predicates(p), " AND "))
 }
 
 // pairEstimate is a query of the number of pairs that agree on all equalities.

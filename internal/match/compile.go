@@ -230,8 +230,8 @@ func (c *compiler) gone(side kalla.Side, before int) string {
 // free is a FROM item, aliased l or r, of the records that take part in a pass,
 // with all columns and their row number as kalla_id.
 func (c *compiler) free(side kalla.Side, p *pass) string {
-	return expand(`(SELECT s.*, s.{id} AS kalla_id FROM {src} s WHERE NOT EXISTS (SELECT 1 FROM ({gone}) g WHERE g.id = s.{id}){amount}) {a}`,
-		"id", c.d.RowID(), "src", table(side), "gone", c.gone(side, p.no), "a", alias(side), "amount", c.hasAmount(side, p))
+	return expand(`(SELECT s.*, s.{id} AS kalla_id{prepared} FROM {src} s WHERE NOT EXISTS (SELECT 1 FROM ({gone}) g WHERE g.id = s.{id}){amount}) {a}`,
+		"id", c.d.RowID(), "src", table(side), "gone", c.gone(side, p.no), "a", alias(side), "amount", c.hasAmount(side, p), "prepared", c.prepared(p, side))
 }
 
 // hasAmount keeps records without an amount out of a pass that sums.
@@ -249,8 +249,8 @@ func (c *compiler) hasAmount(side kalla.Side, p *pass) string {
 
 func (c *compiler) pass(no int, spec kalla.Pass) error {
 	p := &pass{no: no, name: passName(no, spec), spec: spec, locked: map[kalla.Side]string{}}
-	for _, w := range spec.When {
-		k, err := c.compileCondition(w)
+	for i, w := range spec.When {
+		k, err := c.compileCondition(w, i)
 		if err != nil {
 			return err
 		}

@@ -21,6 +21,11 @@ type condition struct {
 	form   form
 	low    string // for ordered forms: the bounds of right − left in the unit of l and r
 	high   string
+	limit  string // for similar: the most that diff may be
+
+	leftColumn, rightColumn string // quoted
+	column                  string // the name of the prepared text of both sides, or empty; see prepared
+	shownDifference         string // diff of similar texts over the records as they are, without prepared columns
 }
 
 type form int
@@ -37,8 +42,10 @@ const (
 // number of decimal places to which binary floats are taken
 const floatScale = 9
 
-// compileCondition needs columns that exist; recipe.Check has seen to it.
-func (c *compiler) compileCondition(spec kalla.Condition) (condition, error) {
+// compileCondition compiles the condition of that index in its pass; a negative
+// index gives one that stands alone, over columns of the records only. It needs
+// columns that exist; recipe.Check has seen to it.
+func (c *compiler) compileCondition(spec kalla.Condition, index int) (condition, error) {
 	lc, err := c.column(kalla.Left, spec.Left)
 	if err != nil {
 		return condition{}, err
@@ -48,17 +55,21 @@ func (c *compiler) compileCondition(spec kalla.Condition) (condition, error) {
 		return condition{}, err
 	}
 	k := condition{spec: spec, left: lc.Type, right: rc.Type}
-	k.l, k.r = "l."+c.d.Ident(lc.Name), "r."+c.d.Ident(rc.Name)
+	if index >= 0 && (len(spec.Normalize) > 0 || spec.Similar != nil) {
+		k.column = fmt.Sprintf("kalla_t%d", index)
+	}
+	k.leftColumn, k.rightColumn = c.d.Ident(lc.Name), c.d.Ident(rc.Name)
+	k.l, k.r = "l."+k.leftColumn, "r."+k.rightColumn
 	switch {
 	case spec.Within != nil:
 		return k, c.within(&k)
 	case spec.Similar != nil:
 		c.texts(&k)
-		limit := kalla.Decimal{}
-		limit = spec.Similar.Neg().Add(one).Shift(6)
 		k.form = similar
+		k.limit = spec.Similar.Neg().Add(one).Shift(6).String()
 		k.diff = c.d.Dissimilarity(methodOf(spec), k.l, k.r)
-		k.pred = k.diff + " <= " + limit.String()
+		k.pred = k.diff + " <= " + k.limit
+		k.shownDifference = c.d.Dissimilarity(methodOf(spec), c.normalized("l."+k.leftColumn, k.left, spec.Normalize), c.normalized("r."+k.rightColumn, k.right, spec.Normalize))
 		return k, nil
 	}
 	switch spec.Op {
@@ -104,8 +115,29 @@ func methodOf(spec kalla.Condition) kalla.Method {
 
 // texts turns both sides into normalised text, empty text into NULL.
 func (c *compiler) texts(k *condition) {
+	if k.column != "" {
+		k.l, k.r = "l."+k.column, "r."+k.column
+		return
+	}
 	k.l = c.normalized(k.l, k.left, k.spec.Normalize)
 	k.r = c.normalized(k.r, k.right, k.spec.Normalize)
+}
+
+// prepared is a select list, with a leading comma, of the texts that the pass
+// prepares once a record, over the alias s.
+func (c *compiler) prepared(p *pass, side kalla.Side) string {
+	var b strings.Builder
+	for _, k := range p.conditions {
+		if k.column == "" {
+			continue
+		}
+		column, t := k.leftColumn, k.left
+		if side == kalla.Right {
+			column, t = k.rightColumn, k.right
+		}
+		b.WriteString(", " + c.normalized("s."+column, t, k.spec.Normalize) + " AS " + k.column)
+	}
+	return b.String()
 }
 
 func (c *compiler) normalized(expr string, t kalla.Type, steps []kalla.Normalize) string {

@@ -181,9 +181,9 @@ func (p *pass) confidence() string {
 		switch {
 		case k.form != similar:
 		case worst == "":
-			worst = k.diff
+			worst = k.shownDifference
 		default:
-			worst = "greatest(" + worst + ", " + k.diff + ")"
+			worst = "greatest(" + worst + ", " + k.shownDifference + ")"
 		}
 	}
 	if worst == "" {
@@ -211,7 +211,7 @@ func (c *compiler) unmatchedQuery(side kalla.Side) string {
 func (c *compiler) breaks(plan *Plan) error {
 	parts := []string{"SELECT 0 AS pass, CAST(NULL AS BIGINT) AS l_id, CAST(NULL AS BIGINT) AS r_id, CAST(NULL AS BIGINT) AS lead, '' AS field, '' AS left_value, '' AS right_value, '' AS difference WHERE FALSE"}
 	for _, cmp := range c.recipe.Compare {
-		k, err := c.compileCondition(kalla.Condition{Left: cmp.Left, Right: cmp.Right, Within: cmp.Within, Normalize: cmp.Normalize})
+		k, err := c.compileCondition(kalla.Condition{Left: cmp.Left, Right: cmp.Right, Within: cmp.Within, Normalize: cmp.Normalize}, -1)
 		if err != nil {
 			return fmt.Errorf("compare: %w", err)
 		}

@@ -84,13 +84,13 @@ func (c *compiler) reasons() {
 
 // seekers and sought are FROM items, aliased l or r, of the unmatched records
 // and of all that may be the closest to them.
-func (c *compiler) seekers(side kalla.Side) string {
-	return "(SELECT * FROM " + unmatchedTable(side) + " WHERE NOT kalla_bad) " + alias(side)
+func (c *compiler) seekers(p *pass, side kalla.Side) string {
+	return "(SELECT s.*" + c.prepared(p, side) + " FROM " + unmatchedTable(side) + " s WHERE NOT kalla_bad) " + alias(side)
 }
 
-func (c *compiler) sought(side kalla.Side) string {
-	return expand("(SELECT s.{id} AS kalla_id, {cols} FROM {src} s WHERE NOT EXISTS (SELECT 1 FROM {bad} b WHERE b.id = s.{id})) {a}",
-		"id", c.d.RowID(), "cols", list(c.needed(side, "s")), "src", table(side), "bad", badTable(side), "a", alias(side))
+func (c *compiler) sought(p *pass, side kalla.Side) string {
+	return expand("(SELECT s.{id} AS kalla_id, {cols}{prepared} FROM {src} s WHERE NOT EXISTS (SELECT 1 FROM {bad} b WHERE b.id = s.{id})) {a}",
+		"id", c.d.RowID(), "cols", list(c.needed(side, "s")), "prepared", c.prepared(p, side), "src", table(side), "bad", badTable(side), "a", alias(side))
 }
 
 // sidesOf orders the two sides of a condition: the seeker's value, then the sought one's.
@@ -107,16 +107,25 @@ func sidesOf(k condition, side kalla.Side) (x, y string) {
 func (c *compiler) closestOfPass(p *pass, side kalla.Side) string {
 	other := side.Other()
 	x, y := alias(side), alias(other)
-	preds := c.predicates(p)
-	var failed, first, diffs, measures []string
-	for i, pred := range preds {
-		failed = append(failed, "CASE WHEN "+pred+" THEN 0 ELSE 1 END")
-		first = append(first, fmt.Sprintf("WHEN NOT coalesce(%s, FALSE) THEN %d", pred, i))
-	}
-	for _, k := range p.conditions {
-		if k.diff != "" {
-			diffs = append(diffs, k.diff)
+	// What is costly is computed once, below: whether a condition fails (f0…)
+	// and what it measures (d0…).
+	var tests, failed, first, diffs, measures []string
+	for i, pred := range c.predicates(p) {
+		f := fmt.Sprintf("n.f%d", i)
+		test := "CASE WHEN " + pred + " THEN 0 ELSE 1 END"
+		if i < len(p.conditions) {
+			k := p.conditions[i]
+			if k.form == similar {
+				f = fmt.Sprintf("CASE WHEN n.d%d <= %s THEN 0 ELSE 1 END", len(diffs), k.limit)
+				test = "0"
+			}
+			if k.diff != "" {
+				diffs = append(diffs, k.diff)
+			}
 		}
+		tests = append(tests, test)
+		failed = append(failed, f)
+		first = append(first, fmt.Sprintf("WHEN %s = 1 THEN %d", f, i))
 	}
 	for _, m := range c.measures() {
 		measures = append(measures, m.sql)
@@ -130,14 +139,17 @@ func (c *compiler) closestOfPass(p *pass, side kalla.Side) string {
 	carried := columns("m", names("", "m", len(measures))) + columns("y", names("", "y", len(keys)))
 	found := near
 	if p.spec.Sum != nil {
-		found = "(" + c.withSum(p, side, near, len(preds), columns("d", names("", "d", len(diffs)))+carried) + ")"
+		found = "(" + c.withSum(p, side, near, len(tests), columns("d", names("", "d", len(diffs)))+carried) + ")"
 	}
 	params := []string{"near", near, "best", best, "found", found, "x", x, "y", y, "failed", strings.Join(failed, " + "), "first", strings.Join(first, " "),
-		"summed", summed, "carries", columns("d", diffs) + columns("m", measures) + columns("y", keys), "carried", carried,
-		"X", c.seekers(side), "Y", c.sought(other), "bound", fmt.Sprint(linkBound),
+		"summed", summed, "carries", columns("f", tests) + columns("d", diffs) + columns("m", measures) + columns("y", keys), "carried", carried, "d", columns("d", names("n.", "d", len(diffs))),
+		"X", c.seekers(p, side), "Y", c.sought(p, other), "bound", fmt.Sprint(linkBound),
 		"order", list([]string{"failed"}, nullsLast(len(diffs)), names("n.", "y", len(keys)))}
 	e := func(t string, more ...string) string { return expand(t, append(more, params...)...) }
-	pairs := e(`SELECT {x}.kalla_id AS x_id, {y}.kalla_id AS y_id, {failed} AS failed, CASE {first} END AS first, {summed} AS summed{carries} FROM `)
+	pairs := e(`SELECT {x}.kalla_id AS x_id, {y}.kalla_id AS y_id, {summed} AS summed{carries} FROM `)
+	weighed := func(pairs string) string {
+		return e(`SELECT x_id, y_id, {failed} AS failed, CASE {first} END AS first, summed{d}{carried} FROM (`) + pairs + ") n"
+	}
 
 	var links []string
 	crowd := "" // the link in which a crowd shows
@@ -145,7 +157,7 @@ func (c *compiler) closestOfPass(p *pass, side kalla.Side) string {
 		xe, ye := sidesOf(k, side)
 		switch {
 		case k.form == prefix:
-			links = append(links, pairs+c.prefixLink(side, k))
+			links = append(links, pairs+c.prefixLink(p, side, k))
 		case k.form == equal && c.coversKey([]condition{k}, other):
 			links = append(links, pairs+e("{X} JOIN {Y} ON {xe} = {ye}", "xe", xe, "ye", ye))
 		case k.form == equal || k.form == number:
@@ -161,9 +173,9 @@ func (c *compiler) closestOfPass(p *pass, side kalla.Side) string {
 	if len(links) == 0 {
 		links = append(links, pairs+e("{X} JOIN {Y} ON FALSE"))
 	}
-	c.add("candidates of what is left", e("CREATE TABLE {near} AS ")+strings.Join(links, "\nUNION ALL\n"))
+	c.add("candidates of what is left", e("CREATE TABLE {near} AS ")+weighed(strings.Join(links, "\nUNION ALL\n")))
 	if eq := p.equalities(); crowd != "" && !c.coversKey(eq, other) {
-		c.crowded(p, side, crowd, e, pairs)
+		c.crowded(p, side, crowd, e, func(from string) string { return weighed(pairs + from) })
 	}
 	c.add("closest of them", e(`CREATE TABLE {best} AS SELECT x_id, y_id, failed, first{carried} FROM
 (SELECT n.*, row_number() OVER (PARTITION BY x_id ORDER BY {order}) AS place FROM {found} n) b WHERE place = 1`))
@@ -195,8 +207,8 @@ func nullsLast(n int) []string {
 }
 
 // prefixLink joins the records whose text is, or has, a prefix on the other side; each long text is cut at every length that is there.
-func (c *compiler) prefixLink(side kalla.Side, k condition) string {
-	from := map[kalla.Side]string{side: c.seekers(side), side.Other(): c.sought(side.Other())}
+func (c *compiler) prefixLink(p *pass, side kalla.Side, k condition) string {
+	from := map[kalla.Side]string{side: c.seekers(p, side), side.Other(): c.sought(p, side.Other())}
 	shortSide, longSide := kalla.Left, kalla.Right
 	if k.spec.Op == kalla.OpHasPrefix {
 		shortSide, longSide = longSide, shortSide
@@ -218,7 +230,7 @@ func (c *compiler) prefixLink(side kalla.Side, k condition) string {
 
 // crowded adds candidates where more records than linkBound share all the
 // equalities: the nearest below and above by the first tolerance, or the first by key.
-func (c *compiler) crowded(p *pass, side kalla.Side, link string, e func(string, ...string) string, pairs string) {
+func (c *compiler) crowded(p *pass, side kalla.Side, link string, e func(string, ...string) string, weighed func(from string) string) {
 	other := side.Other()
 	var xs, ys, on []string
 	for i, k := range p.equalities() {
@@ -251,7 +263,7 @@ w AS (SELECT *, max(CASE WHEN side = 1 THEN v END) OVER (PARTITION BY {e} ORDER 
  min(CASE WHEN side = 1 THEN v END) OVER (PARTITION BY {e} ORDER BY v RANGE BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING) AS hi FROM u)
 SELECT a.id AS x_id, b.id AS y_id FROM w a JOIN q b ON {on} AND a.lo = b.v WHERE a.side = 0
 UNION SELECT a.id, b.id FROM w a JOIN q b ON {on} AND a.hi = b.v WHERE a.side = 0`, append(params, "ea", list(names("a.", "e", n)))...)},
-			Exec{"candidates in the crowd", e(`INSERT INTO {near} `+pairs+`{crowd} z JOIN {X} ON {x}.kalla_id = z.x_id JOIN {link} {y} ON {y}.kalla_id = z.y_id`, params...)},
+			Exec{"candidates in the crowd", e(`INSERT INTO {near} `) + weighed(e(`{crowd} z JOIN {X} ON {x}.kalla_id = z.x_id JOIN {link} {y} ON {y}.kalla_id = z.y_id`, params...))},
 		},
 	})
 }
@@ -321,7 +333,7 @@ func (c *compiler) noCandidates(side kalla.Side) string {
 	}
 	other := side.Other()
 	return expand("SELECT 0 AS pass, {x}.kalla_id AS x_id, {y}.kalla_id AS y_id, 0 AS failed, 0 AS first{carries} FROM {X} JOIN {Y} ON FALSE",
-		"x", alias(side), "y", alias(other), "X", c.seekers(side), "Y", c.sought(other), "carries", columns("m", measures)+columns("y", c.keyColumns(other, alias(other))))
+		"x", alias(side), "y", alias(other), "X", c.seekers(&pass{}, side), "Y", c.sought(&pass{}, other), "carries", columns("m", measures)+columns("y", c.keyColumns(other, alias(other))))
 }
 
 // failure is the reason given when the i-th condition of the pass is the first to fail; sql comes after the conditions, sum last.
