@@ -75,8 +75,8 @@ func textMacros() []macro {
 			"(s, p, r) AS regexp_replace(s, p, r, 'g')"}},
 		{"kalla_split_part", []string{"(s, d, n) AS nullif(split_part(s, d, n), '')"}},
 		{"kalla_substring", []string{
-			"(s, i) AS CASE WHEN s IS NOT NULL AND (i = 0 OR -i > length(s)) THEN '' ELSE substring(s, i) END",
-			"(s, i, n) AS CASE WHEN s IS NOT NULL AND (i = 0 OR -i > length(s) OR n < 1) THEN '' ELSE substring(s, i, n) END"}},
+			"(s, i) AS CASE WHEN s IS NOT NULL AND (i = 0 OR -i > length(s)) THEN '' ELSE substring(s, CAST(i AS BIGINT)) END",
+			"(s, i, n) AS CASE WHEN s IS NOT NULL AND (i = 0 OR -i > length(s) OR n < 1) THEN '' ELSE substring(s, CAST(i AS BIGINT), CAST(n AS BIGINT)) END"}},
 		{"kalla_json_tokens", []string{
 			// DuckDB reads 1.50 and 12345678901234567.89 in JSON as binary floats. Numbers become strings first.
 			`(s) AS array_to_string(list_transform(regexp_extract_all(s, '"(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*|[^"0-9-]+'), ` +
@@ -91,12 +91,16 @@ func textMacros() []macro {
 
 func numberMacros() []macro {
 	list := []macro{
-		{"kalla_tolerance_match", []string{"(a, b, t) AS abs(a - b) <= t"}},
+		// DuckDB computes with decimals of up to 18 digits in 18 digits, and fails where the result has more.
+		// Adding a wide zero keeps the scale and makes it 38.
+		{"kalla_wide", []string{"(x) AS x + CAST(0 AS DECIMAL(38,0))"}},
+		{"kalla_times", []string{"(a, b) AS kalla_wide(a) * b"}},
+		{"kalla_tolerance_match", []string{"(a, b, t) AS abs(kalla_wide(a) - b) <= t"}},
 		{"kalla_greatest", nullingBodies("greatest")},
 		{"kalla_least", nullingBodies("least")},
 		// Binary floats must not slip into arithmetic on money. typeof is constant, so this costs nothing a row.
 		{"kalla_exact", []string{"(x) AS CASE WHEN typeof(x) IN ('DOUBLE', 'FLOAT') " +
-			"THEN error('a binary float where a decimal is needed: cast it to decimal(p,s)') ELSE x END"}},
+			"THEN error('a binary float where a decimal is needed: cast it to decimal(p,s)') ELSE kalla_wide(x) END"}},
 		{"kalla_half_even", []string{ // of a decimal, to a whole number
 			"(x) AS floor(x) + CASE WHEN x - floor(x) > 0.5 THEN 1" +
 				" WHEN x - floor(x) = 0.5 AND floor(x) % 2 <> 0 THEN 1 ELSE 0 END"}},
@@ -148,8 +152,9 @@ func dateMacros() []macro {
 			"(u, a, b) AS CASE WHEN u = 'week' THEN date_diff('day', date_trunc('week', a), date_trunc('week', b)) // 7" +
 				" ELSE date_diff(u, a, b) END"}},
 		{"kalla_date_add", []string{
-			"(u, n, d) AS CAST(d AS TIMESTAMP) + CASE u WHEN 'day' THEN to_days(n) WHEN 'week' THEN to_days(7 * n)" +
-				" WHEN 'month' THEN to_months(n) WHEN 'quarter' THEN to_months(3 * n) WHEN 'year' THEN to_months(12 * n)" +
-				" WHEN 'hour' THEN to_hours(n) WHEN 'minute' THEN to_minutes(n) WHEN 'second' THEN to_seconds(n) END"}},
+			"(u, n, d) AS CAST(d AS TIMESTAMP) + CASE u WHEN 'day' THEN to_days(CAST(n AS INTEGER)) WHEN 'week' THEN to_days(CAST(7 * n AS INTEGER))" +
+				" WHEN 'month' THEN to_months(CAST(n AS INTEGER)) WHEN 'quarter' THEN to_months(CAST(3 * n AS INTEGER))" +
+				" WHEN 'year' THEN to_months(CAST(12 * n AS INTEGER)) WHEN 'hour' THEN to_hours(CAST(n AS BIGINT))" +
+				" WHEN 'minute' THEN to_minutes(CAST(n AS BIGINT)) WHEN 'second' THEN to_seconds(CAST(n AS BIGINT)) END"}},
 	}
 }

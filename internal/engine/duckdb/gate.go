@@ -155,10 +155,8 @@ func (g *Gate) parse(ctx context.Context, c *checker, text string) (node, error)
 	if err := g.db.QueryRowContext(ctx, "SELECT CAST(json_serialize_sql($1::VARCHAR) AS VARCHAR)", text).Scan(&out); err != nil {
 		return nil, g.failed(ctx, err)
 	}
-	decoder := json.NewDecoder(strings.NewReader(out))
-	decoder.UseNumber()
 	var tree node
-	if err := decoder.Decode(&tree); err != nil {
+	if err := json.Unmarshal([]byte(out), &tree); err != nil {
 		// The one thing that DuckDB writes and JSON has not: an infinite number.
 		return nil, c.refuse("a number is too large for a decimal", "decimals have at most 38 digits")
 	}
@@ -169,10 +167,10 @@ func (g *Gate) parse(ctx context.Context, c *checker, text string) (node, error)
 	if at, err := strconv.Atoi(str(tree, "position")); err == nil {
 		c.at = byteOf(text, at) // the parser counts characters in errors, bytes in the tree
 	}
-	first, _, _ := strings.Cut(strings.TrimSpace(c.text), " ")
+	first := strings.Fields(c.text)[0]
 	switch {
 	case str(tree, "error_type") == "not implemented" && strings.HasPrefix(why, "Only SELECT"):
-		return nil, c.refuse(strings.ToUpper(first)+" is not allowed: a recipe reads, and changes nothing", "write one SELECT")
+		return nil, c.refuse(strings.ToUpper(first[:min(len(first), 20)])+" is not allowed: a recipe reads, and changes nothing", "write one SELECT")
 	case c.root != nil && slices.Contains([]string{"select", "with", "from"}, strings.ToLower(first)):
 		c.at = c.prefix
 		return nil, c.refuse("a query stands where an expression is expected", "put a sub-select in parentheses: (SELECT rate FROM fx WHERE …)")

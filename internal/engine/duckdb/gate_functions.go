@@ -55,7 +55,7 @@ var functions = map[string]portable{
 
 	"+":               {least: 1, most: 2},
 	"-":               {least: 1, most: 2},
-	"*":               {least: 2, most: 2},
+	"*":               {least: 2, most: 2, macro: "kalla_times"},
 	"%":               {least: 2, most: 2},
 	"abs":             {least: 1, most: 1},
 	"round":           {least: 1, most: 2, args: map[int]argument{1: integer(0, 18)}},

@@ -91,6 +91,8 @@ func TestGateAllows(t *testing.T) {
 		{derived, "amount", "100.00"},
 		{derived, "-amount + 0.02", "-99.98"},
 		{derived, "amount * 1.1", "110.000"},
+		{derived, "(amount + 12345678901234.00) * 1.123456", "13869827035777.09030400"},
+		{derived, "substring(invoice_id, length(currency) * 1 + 2)", "1"},
 		{derived, "amount -- a comment", "100.00"},
 		{derived, "amount /* another */;", "100.00"},
 		{derived, "convert(amount, (SELECT rate FROM fx WHERE fx.ccy = currency), 2)", "100.00"},
