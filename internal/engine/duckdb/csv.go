@@ -24,14 +24,18 @@ type csvFile struct {
 	dialect csvDialect
 	header  bool
 	names   []string
+	head    string // of the first file, until the types are known
 }
 
-// headBytes bounds what is read to find the dialect and the header.
-const headBytes = 256 << 10
+// headBytes bounds what is read to find the dialect, the header and a first
+// guess at the types. A wrong guess costs time, never a wrong value.
+const headBytes = 1 << 20
 
-// sampleRows is how many rows the first guess at the types is made from. A
-// wrong guess costs time, never a wrong value.
+// sampleRows is how many rows the engine makes the guess from where the head does not serve.
 const sampleRows = 20_000
+
+// sniffBytes is how much of the head the delimiter is found in.
+const sniffBytes = 64 << 10
 
 // mountCSV finds the dialect, the names and the types of a CSV source.
 func (s *Session) mountCSV(ctx context.Context, in engine.Input) (*mount, error) {
@@ -43,9 +47,12 @@ func (s *Session) mountCSV(ctx context.Context, in engine.Input) (*mount, error)
 	if err != nil {
 		return nil, err
 	}
-	classes, err := s.classify(ctx, f, declared, sampleRows)
-	if err != nil {
-		return nil, f.readError(err)
+	classes, ok := f.classifyHead(f.head, declared)
+	f.head = ""
+	if !ok {
+		if classes, err = s.classify(ctx, f, declared, sampleRows); err != nil {
+			return nil, f.readError(err)
+		}
 	}
 	return s.csvMount(ctx, in, f, declared, classes)
 }
@@ -185,7 +192,7 @@ func (s *Session) head(ctx context.Context, src source.Source, path string) (str
 // remoteHead reads lines through the engine, which has the credentials.
 func (s *Session) remoteHead(ctx context.Context, src source.Source, path string) (string, error) {
 	q := fmt.Sprintf("SELECT l FROM read_csv(%s, auto_detect=false, header=false, delim='\x01', quote='', escape='', strict_mode=false, "+
-		"parallel=false, buffer_size=%d, columns={'l': 'VARCHAR'}%s%s) LIMIT 200",
+		"parallel=false, buffer_size=%d, columns={'l': 'VARCHAR'}%s%s) LIMIT 10000",
 		text(path), 2*maxRecord, compressionArg(src), encodingArg(src))
 	rows, err := s.conn.QueryContext(ctx, q)
 	if err != nil {
@@ -231,8 +238,9 @@ func (f *csvFile) layout(head string) error {
 		d.Escape = d.Quote
 	}
 	if d.Delimiter == 0 {
-		d.Delimiter = sniffDelimiter(head, d)
+		d.Delimiter = sniffDelimiter(head[:min(len(head), sniffBytes)], d)
 	}
+	f.head = head
 	f.dialect = d
 	first, err := f.firstRecord(head, f.paths[0])
 	if err != nil {

@@ -207,7 +207,7 @@ func sniffDelimiter(head string, d csvDialect) byte {
 		widths, total := map[int]int{}, 0
 		for {
 			fields, _, err := rr.next()
-			if err != nil { // the head may end inside a quoted field
+			if err != nil { // the head may end inside a field
 				break
 			}
 			widths[len(fields)]++

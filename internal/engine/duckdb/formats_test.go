@@ -206,7 +206,7 @@ func TestCSVFaults(t *testing.T) {
 		{"not utf-8", "f.csv", "a,b\n1,M\xfcller\n", "f.csv line 2", "not utf-8", "encoding"},
 		{"not utf-8 far down", "f.csv", "a,b\n" + body + "1,M\xfcller\n", "f.csv line 30002", "not utf-8", "encoding"},
 		{"long line", "f.csv", "a,b\n1," + strings.Repeat("x", 5_000_000) + "\n", "f.csv line 2", "longer than 2 MB", ""},
-		{"long first line", "f.csv", strings.Repeat("x", 5_000_000), "f.csv line 1", "longer than 256 kB", ""},
+		{"long first line", "f.csv", strings.Repeat("x", 5_000_000), "f.csv line 1", "longer than 1024 kB", ""},
 		{"cut zstd", "f.csv.zst", zst(t, "a,b\n"+body)[:20], "f.csv.zst", "damaged", ""},
 		{"not gzip", "f.csv.gz", "a,b\n1,2\n", "f.csv.gz", "gzip", "compression"},
 		{"cut gzip", "f.csv.gz", gz(t, "a,b\n"+body)[:100], "f.csv.gz", "damaged", ""},

@@ -103,7 +103,11 @@ func (s *Session) Profile(ctx context.Context, in engine.Input) ([]engine.Column
 // inspect mounts a source and looks at it. Where the sample that its types come
 // from was not enough, it looks again with the types of the whole source.
 func (s *Session) inspect(ctx context.Context, in engine.Input, look func(*mount) error) error {
-	m, err := s.mount(ctx, in)
+	err := s.defineFor(ctx, []engine.Input{in})
+	var m *mount
+	if err == nil {
+		m, err = s.mount(ctx, in)
+	}
 	if err == nil {
 		if err = look(m); err != nil {
 			if m, err = m.retype(ctx, err); err == nil {

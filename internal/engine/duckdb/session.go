@@ -36,6 +36,7 @@ type Session struct {
 	version string
 
 	loaded   map[string]bool   // extensions
+	defined  map[string]bool   // macros
 	attached map[string]string // databases: snapshot key to catalogue name
 	secrets  []string          // quoted names
 
@@ -58,7 +59,7 @@ func Open(ctx context.Context, limits engine.Limits) (*Session, error) {
 		return nil, &kalla.Error{Code: kalla.CodeEngine, Op: "opening duckdb", Where: parent,
 			Why: "the folder for temporary files cannot be written", Hint: "name another with --temp-dir", Err: err}
 	}
-	s := &Session{temp: temp, loaded: map[string]bool{}, attached: map[string]string{}}
+	s := &Session{temp: temp, loaded: map[string]bool{}, defined: map[string]bool{}, attached: map[string]string{}}
 	if err := s.open(ctx, limits); err != nil {
 		_ = s.Close()
 		return nil, &kalla.Error{Code: kalla.CodeEngine, Op: "opening duckdb", Err: err}
@@ -98,9 +99,6 @@ func (s *Session) open(ctx context.Context, limits engine.Limits) error {
 		settings = append(settings, "SET extension_directory = "+text(folder))
 	}
 	if _, err := s.conn.ExecContext(ctx, strings.Join(settings, "; ")); err != nil {
-		return err
-	}
-	if _, err := s.conn.ExecContext(ctx, strings.Join(Macros(), "; ")); err != nil {
 		return err
 	}
 	if err := s.conn.QueryRowContext(ctx, "SELECT library_version FROM pragma_version()").Scan(&s.version); err != nil {
@@ -153,6 +151,9 @@ func (s *Session) Seal(ctx context.Context, folders ...string) error {
 
 // Exec runs statements and returns the rows that the last one changed.
 func (s *Session) Exec(ctx context.Context, query string) (int64, error) {
+	if err := s.define(ctx, query); err != nil {
+		return 0, engineError(ctx, err)
+	}
 	res, err := s.conn.ExecContext(ctx, query)
 	if err != nil {
 		return 0, engineError(ctx, err)
@@ -166,6 +167,9 @@ func (s *Session) Exec(ctx context.Context, query string) (int64, error) {
 
 // Query runs one statement and returns its rows, which the caller closes.
 func (s *Session) Query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	if err := s.define(ctx, query); err != nil {
+		return nil, engineError(ctx, err)
+	}
 	rows, err := s.conn.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, engineError(ctx, err)

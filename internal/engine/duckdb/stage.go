@@ -172,6 +172,9 @@ func (s *Session) Stage(ctx context.Context, inputs []engine.Input, report func(
 	if report == nil {
 		report = func(kalla.Progress) {}
 	}
+	if err := s.defineFor(ctx, inputs); err != nil {
+		return nil, engineError(ctx, err)
+	}
 	tables := make([]engine.Table, len(inputs))
 	var first, databases, last []int
 	for i, in := range inputs {
@@ -211,6 +214,19 @@ func (s *Session) Stage(ctx context.Context, inputs []engine.Input, report func(
 		}
 	}
 	return tables, nil
+}
+
+// defineFor creates the macros of derived columns. It comes before any
+// transaction, which would take them back if it failed.
+func (s *Session) defineFor(ctx context.Context, inputs []engine.Input) error {
+	for _, in := range inputs {
+		for _, d := range in.Derive {
+			if err := s.define(ctx, d.SQL); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // stageOne stages one input and describes the table.
