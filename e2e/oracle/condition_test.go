@@ -168,6 +168,7 @@ func TestBlocks(t *testing.T) {
 		{kalla.BlockSoundex, 0, "Tymczak", "Tanksok", true},   // T522: the vowel parts Z and K
 		{kalla.BlockSoundex, 0, "Pfister", "pister", true},    // P236: F has P's code
 		{kalla.BlockSoundex, 0, "Lee", "Lo", true},            // L000
+		{kalla.BlockSoundex, 0, "Ödman", "Otman", true},       // O355: diacritics do not sound
 		{kalla.BlockSoundex, 0, "12", "12", false},            // no letter, no code
 		{kalla.BlockFirst, 3, "Müller", "Mülheim", true},      // characters, not bytes
 		{kalla.BlockFirst, 4, "Müller", "Mülheim", false},     //

@@ -262,8 +262,8 @@ func tokenSet(s, t string) int64 {
 	return best
 }
 
-// soundex is the American Soundex of the ASCII letters of s, whatever stands
-// between them; empty without one.
+// soundex is the American Soundex of the letters A to Z that s has without its
+// diacritics, whatever stands between them; empty without one.
 func soundex(s string) string {
 	codes := map[rune]byte{}
 	for code, letters := range map[byte]string{'1': "BFPV", '2': "CGJKQSXZ", '3': "DT", '4': "L", '5': "MN", '6': "R"} {
@@ -273,7 +273,7 @@ func soundex(s string) string {
 	}
 	var out []byte
 	var last byte
-	for _, r := range strings.ToUpper(s) {
+	for _, r := range strings.ToUpper(unaccent(s)) {
 		if r < 'A' || r > 'Z' {
 			continue
 		}
