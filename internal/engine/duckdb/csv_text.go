@@ -70,23 +70,27 @@ func (r readCloser) Close() error { return r.close() }
 // recordReader splits text into records, keeping count of physical lines. It
 // accepts whatever is written: judging is the engine's part.
 type recordReader struct {
-	in   *bufio.Reader
-	d    csvDialect
-	line int // physical line that the next byte is on
+	in      *bufio.Reader
+	d       csvDialect
+	line    int          // physical line that the next byte is on
+	special [2][256]bool // bytes that may mean something, outside and inside of quotes
+	text    []byte       // of the record, without quotes and delimiters
+	ends    []int        // of its fields but the last, in text
 }
 
 func newRecordReader(r io.Reader, d csvDialect) (*recordReader, error) {
 	rr := &recordReader{in: bufio.NewReaderSize(r, 64<<10), d: d, line: 1}
+	rr.special[0][d.Delimiter], rr.special[0]['\n'], rr.special[0]['\r'] = true, true, true
+	rr.special[1]['\n'] = true
+	if d.Quote != 0 {
+		rr.special[0][d.Quote], rr.special[1][d.Quote] = true, true
+	}
+	if d.Escape != 0 {
+		rr.special[1][d.Escape] = true
+	}
 	for range d.Skip {
-		for {
-			c, err := rr.in.ReadByte()
-			if err != nil {
-				return rr, err
-			}
-			if c == '\n' {
-				rr.line++
-				break
-			}
+		if err := rr.skipLine(); err != nil {
+			return rr, err
 		}
 	}
 	return rr, nil
@@ -107,55 +111,102 @@ func (r *recordReader) next() (fields []string, line int, err error) {
 	}
 }
 
+// record reads one record, in runs of bytes that mean nothing in themselves.
 func (r *recordReader) record() ([]string, int, error) {
-	var fields []string
-	var field []byte
+	r.text, r.ends = r.text[:0], r.ends[:0]
 	start, size := r.line, 0
-	quoted, atStart := false, true
-	end := func() []string { return append(fields, string(field)) }
+	quoted, fieldStart := false, 0
 	for {
-		c, err := r.in.ReadByte()
-		if err != nil {
-			switch {
-			case errors.Is(err, io.EOF) && quoted:
-				return end(), start, errOpenQuote
-			case errors.Is(err, io.EOF) && size > 0:
-				return end(), start, nil
+		if r.in.Buffered() == 0 {
+			if _, err := r.in.Peek(1); err != nil {
+				switch {
+				case errors.Is(err, io.EOF) && quoted:
+					return r.fields(), start, errOpenQuote
+				case errors.Is(err, io.EOF) && size > 0:
+					return r.fields(), start, nil
+				}
+				return nil, start, err
 			}
+		}
+		window, err := r.in.Peek(r.in.Buffered())
+		if err != nil {
 			return nil, start, err
 		}
-		if size++; size > maxRecord {
+		special := &r.special[0]
+		if quoted {
+			special = &r.special[1]
+		}
+		n := 0
+		for n < len(window) && !special[window[n]] {
+			n++
+		}
+		if size == 0 && r.d.Comment != 0 && window[0] == r.d.Comment {
+			if err := r.skipLine(); err != nil {
+				return nil, start, err
+			}
+			start = r.line
+			continue
+		}
+		r.text = append(r.text, window[:n]...)
+		if size += n; size > maxRecord {
 			return nil, start, errLineTooLong
 		}
-		if c == '\n' {
-			r.line++
-		}
-		switch {
-		case size == 1 && r.d.Comment != 0 && c == r.d.Comment:
-			for c != '\n' {
-				if c, err = r.in.ReadByte(); err != nil {
-					return nil, start, err
-				}
+		if n == len(window) {
+			_, err = r.in.Discard(n)
+			if err != nil {
+				return nil, start, err
 			}
-			r.line++
-			start, size = r.line, 0
+			continue
+		}
+		c := window[n]
+		if _, err = r.in.Discard(n + 1); err != nil {
+			return nil, start, err
+		}
+		size++
+		switch {
 		case quoted && r.d.Escape != 0 && c == r.d.Escape && r.peekIs(r.d.Quote, r.d.Escape):
 			c, _ = r.in.ReadByte()
-			field = append(field, c)
+			r.text = append(r.text, c)
 		case quoted && c == r.d.Quote:
 			quoted = false
 		case quoted:
-			field = append(field, c)
-		case atStart && r.d.Quote != 0 && c == r.d.Quote:
-			quoted, atStart = true, false
+			if c == '\n' {
+				r.line++
+			}
+			r.text = append(r.text, c)
 		case c == r.d.Delimiter:
-			fields, field, atStart = end(), nil, true
+			r.ends = append(r.ends, len(r.text))
+			fieldStart = len(r.text)
 		case c == '\n':
-			return end(), start, nil
+			r.line++
+			return r.fields(), start, nil
 		case c == '\r' && r.peekIs('\n', '\n'):
+		case c == r.d.Quote && r.d.Quote != 0 && len(r.text) == fieldStart:
+			quoted = true
 		default:
-			field, atStart = append(field, c), false
+			r.text = append(r.text, c)
 		}
+	}
+}
+
+// fields cuts the text of the record into its fields.
+func (r *recordReader) fields() []string {
+	text := string(r.text)
+	out, from := make([]string, 0, len(r.ends)+1), 0
+	for _, end := range r.ends {
+		out, from = append(out, text[from:end]), end
+	}
+	return append(out, text[from:])
+}
+
+func (r *recordReader) skipLine() error {
+	for {
+		_, err := r.in.ReadSlice('\n')
+		if errors.Is(err, bufio.ErrBufferFull) {
+			continue
+		}
+		r.line++
+		return err
 	}
 }
 
