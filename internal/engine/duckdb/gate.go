@@ -170,7 +170,7 @@ func (g *Gate) parse(ctx context.Context, c *checker, text string) (node, error)
 	first := strings.Fields(c.text)[0]
 	switch {
 	case str(tree, "error_type") == "not implemented" && strings.HasPrefix(why, "Only SELECT"):
-		return nil, c.refuse(strings.ToUpper(first[:min(len(first), 20)])+" is not allowed: a recipe reads, and changes nothing", "write one SELECT")
+		return nil, c.refuse(fmt.Sprintf("%.20s is not allowed: a recipe reads, and changes nothing", strings.ToUpper(first)), "write one SELECT")
 	case c.root != nil && slices.Contains([]string{"select", "with", "from"}, strings.ToLower(first)):
 		c.at = c.prefix
 		return nil, c.refuse("a query stands where an expression is expected", "put a sub-select in parentheses: (SELECT rate FROM fx WHERE …)")
