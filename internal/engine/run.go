@@ -56,8 +56,15 @@ func (r *runner) node(ctx context.Context, n match.Node, loop *rounds) error {
 			return err
 		})
 	case match.If:
-		yes, err := r.ask(ctx, n.Name, loop.apply(n.Query))
-		if err != nil {
+		yes, err := false, error(nil)
+		if n.Unless != "" {
+			if yes, err = r.ask(ctx, n.Name, loop.apply(n.Unless)); err != nil {
+				return err
+			}
+		}
+		if yes {
+			yes = false
+		} else if yes, err = r.ask(ctx, n.Name, loop.apply(n.Query)); err != nil {
 			return err
 		}
 		branch := n.Else

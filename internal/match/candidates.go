@@ -144,6 +144,21 @@ func (c *compiler) pairEstimate(p *pass) string {
 		"l", side(kalla.Left), "r", side(kalla.Right), "on", strings.Join(on, " AND "))
 }
 
+// equalitiesUnique is a query whether no two records of a side agree on all the
+// equalities; then there are no more pairs than records of the other side.
+// Negative Options.ManyPairs asks for classes in any case.
+func (c *compiler) equalitiesUnique(p *pass, side kalla.Side) string {
+	if c.options.ManyPairs < 0 {
+		return ""
+	}
+	var exprs []string
+	for _, k := range p.equalities() {
+		x, _ := sidesOf(k, side)
+		exprs = append(exprs, x)
+	}
+	return expand("SELECT count(DISTINCT {hash}) = count(*) FROM {from} WHERE {e} IS NOT NULL", "hash", c.d.KeyHash(exprs), "from", c.free(side, p), "e", strings.Join(exprs, " IS NOT NULL AND "))
+}
+
 // buildCandidates makes the table kalla_pN_c, bounded.
 func (c *compiler) buildCandidates(p *pass) []Node {
 	const hint = "add an equality, a narrower tolerance or a block to the pass, so that fewer records are compared"
@@ -154,8 +169,10 @@ func (c *compiler) buildCandidates(p *pass) []Node {
 	query := c.candidates(p)
 	if len(p.equalities()) > 0 && len(p.spec.Block) == 0 {
 		var nodes []Node
-		if !c.uniqueSide(p, kalla.Left) && !c.uniqueSide(p, kalla.Right) {
-			nodes = append(nodes, guard(c.pairEstimate(p)))
+		_, byClasses := c.axis(p)
+		estimated := byClasses && p.spec.Cardinality == kalla.OneToOne // and found to be few, or the classes would do it
+		if !c.uniqueSide(p, kalla.Left) && !c.uniqueSide(p, kalla.Right) && !estimated {
+			nodes = append(nodes, If{Name: p.name + ": records share the same values", Query: "SELECT TRUE", Unless: c.equalitiesUnique(p, kalla.Right), Then: []Node{guard(c.pairEstimate(p))}})
 		}
 		return append(nodes, Exec{"candidates", "CREATE TABLE " + p.table("c") + " AS " + query})
 	}

@@ -2,6 +2,7 @@ package match
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"kalla"
@@ -85,9 +86,9 @@ func (c *compiler) oneToOneByClasses(p *pass, a axis) []Node {
 		return strings.Join(on, " AND ")
 	}
 	params := []string{
-		"members", p.table("members"), "classes", p.table("classes"), "ranges", p.table("ranges"), "contested", p.table("contested"),
+		"members", p.table("members"), "classes", p.table("classes"), "ranges", p.table("ranges"), "contested", p.table("contested"), "places", p.table("places"),
 		"rivals", p.table("rivals"), "m", p.matches(), "locked_left", p.table("locked_left"), "locked_right", p.table("locked_right"),
-		"e", list(e), "same_ab", same("a", "b"), "same_tc", same("t", "c"), "bound", rivalBound,
+		"e", list(e), "same_ab", same("a", "b"), "same_tc", same("t", "c"), "bound", strconv.Itoa(classRivals),
 	}
 	x := func(t string) string { return expand(t, params...) }
 	nodes := []Node{
@@ -114,9 +115,11 @@ FROM {classes} a JOIN {classes} b ON {same_ab} WHERE a.side = 0 AND b.side = 1`)
 	if a.l != "" {
 		nodes = append(nodes, c.nearestRounds(p, a, leave)...)
 	}
-	nodes = append(nodes, Exec{"matches", x(`CREATE TABLE {m} AS SELECT l.id AS l_id, r.id AS r_id, l.id AS lead, g.ambiguous FROM {ranges} g
-JOIN {members}_left l ON l.cid = g.a AND l.rn > g.a0 AND l.rn <= g.a0 + g.k
-JOIN {members}_right r ON r.cid = g.b AND r.rn = l.rn - g.a0 + g.b0`)})
+	// In two statements, so that the second joins by class and place: by class alone it would be all pairs.
+	nodes = append(nodes,
+		Exec{"places of the left members", x(`CREATE TABLE {places} AS SELECT l.id, g.b, l.rn - g.a0 + g.b0 AS place, g.ambiguous FROM {ranges} g
+JOIN {members}_left l ON l.cid = g.a AND l.rn > g.a0 AND l.rn <= g.a0 + g.k`)},
+		Exec{"matches", x(`CREATE TABLE {m} AS SELECT p.id AS l_id, r.id AS r_id, p.id AS lead, p.ambiguous FROM {places} p JOIN {members}_right r ON r.cid = p.b AND r.rn = p.place`)})
 	whose := func(side string) string {
 		return fmt.Sprintf("s.id IN (SELECT %s_id FROM %s WHERE ambiguous)", side[:1], p.matches())
 	}
@@ -128,14 +131,18 @@ JOIN {members}_right r ON r.cid = g.b AND r.rn = l.rn - g.a0 + g.b0`)})
 		whose = func(string) string { return "TRUE" }
 	}
 	return append(nodes, Exec{"rivals", expand(`CREATE TABLE {rivals} AS
-WITH g AS (SELECT a, b, min(a0) AS a0, min(b0) AS b0, bool_or(many) AS many FROM {contested} GROUP BY a, b),
-l AS (SELECT s.id AS l_id, o.id AS r_id, row_number() OVER (PARTITION BY s.id ORDER BY g.b, o.rn) AS n FROM g
- JOIN {members}_left s ON s.cid = g.a AND s.rn > g.a0 JOIN {members}_right o ON o.cid = g.b AND o.rn > g.b0 AND o.rn <= g.b0 + {bound} WHERE g.many AND {ours_l}),
-r AS (SELECT o.id AS l_id, s.id AS r_id, row_number() OVER (PARTITION BY s.id ORDER BY g.a, o.rn) AS n FROM g
- JOIN {members}_right s ON s.cid = g.b AND s.rn > g.b0 JOIN {members}_left o ON o.cid = g.a AND o.rn > g.a0 AND o.rn <= g.a0 + {bound} WHERE NOT g.many AND {ours_r})
-SELECT u.*, m.l_id IS NOT NULL AS chosen FROM (SELECT 'left' AS side, l_id, r_id FROM l WHERE n <= {bound} UNION ALL SELECT 'right', l_id, r_id FROM r WHERE n <= {bound}) u
+WITH g AS (SELECT a, b, min(a0) AS a0, min(b0) AS b0, bool_or(many) AS many FROM {contested} GROUP BY a, b)
+SELECT u.*, m.l_id IS NOT NULL AS chosen FROM (
+SELECT 'left' AS side, s.id AS l_id, o.id AS r_id FROM g JOIN {members}_left s ON s.cid = g.a AND s.rn > g.a0
+ JOIN {members}_right o ON o.cid = g.b AND o.rn > g.b0 AND o.rn <= g.b0 + {bound} WHERE g.many AND {ours_l}
+UNION ALL SELECT 'right', o.id, s.id FROM g JOIN {members}_right s ON s.cid = g.b AND s.rn > g.b0
+ JOIN {members}_left o ON o.cid = g.a AND o.rn > g.a0 AND o.rn <= g.a0 + {bound} WHERE NOT g.many AND {ours_r}) u
 LEFT JOIN {m} m ON m.l_id = u.l_id AND m.r_id = u.r_id`, append([]string{"ours_l", whose("left"), "ours_r", whose("right")}, params...)...)})
 }
+
+// classRivals is the most rivals of one class that candidates.parquet lists for
+// a record: where thousands are equal, the first two say it.
+const classRivals = 2
 
 // nearestRounds pairs classes along the axis. live holds, per round, the classes
 // that have members left and something within reach: used counts the members

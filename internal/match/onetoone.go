@@ -17,10 +17,11 @@ func (c *compiler) oneToOne(p *pass) error {
 	pairs := c.oneToOneByPairs(p)
 	if axis, ok := c.axis(p); ok && !c.uniqueSide(p, kalla.Left) && !c.uniqueSide(p, kalla.Right) {
 		c.nodes = append(c.nodes, If{
-			Name:  p.name + ": many records share the same values",
-			Query: fmt.Sprintf("SELECT (%s) > %d", c.pairEstimate(p), c.options.ManyPairs),
-			Then:  c.oneToOneByClasses(p, axis),
-			Else:  pairs,
+			Name:   p.name + ": many records share the same values",
+			Query:  fmt.Sprintf("SELECT (%s) > %d", c.pairEstimate(p), c.options.ManyPairs),
+			Unless: c.equalitiesUnique(p, kalla.Right),
+			Then:   c.oneToOneByClasses(p, axis),
+			Else:   pairs,
 		})
 	} else {
 		c.nodes = append(c.nodes, pairs...)

@@ -25,10 +25,12 @@ type Node interface{ node() }
 // Exec runs one statement.
 type Exec struct{ Name, SQL string }
 
-// If runs Then when the query gives true, else Else. The query gives one boolean.
+// If runs Then when the query gives true, else Else. The query gives one
+// boolean. Unless, if there is one, is a cheaper query: where it gives true the
+// answer is Else, and Query is not asked.
 type If struct {
-	Name, Query string
-	Then, Else  []Node
+	Name, Query, Unless string
+	Then, Else          []Node
 }
 
 // Loop runs Body while the query gives true. Before each round the runner
@@ -109,6 +111,9 @@ func (p *Plan) SQL() []Exec {
 			case Exec:
 				out = append(out, Exec{prefix + n.Name, n.SQL})
 			case If:
+				if n.Unless != "" {
+					out = append(out, Exec{prefix + "unless, then if " + n.Name, n.Unless})
+				}
 				out = append(out, Exec{prefix + "if " + n.Name, n.Query})
 				walk(prefix+"then: ", n.Then)
 				walk(prefix+"else: ", n.Else)
