@@ -234,6 +234,10 @@ func (f *csvFile) layout(head string) error {
 			return &kalla.Error{Code: kalla.CodeSource, Where: f.src.Location(), Why: fmt.Sprintf("the %s %q is not one ASCII character", name, v)}
 		}
 	}
+	d.CR = !strings.Contains(head, "\n") && strings.Contains(head, "\r")
+	if m := separatorLine.FindString(head); m != "" && d.Delimiter == 0 && d.Skip == 0 {
+		d.Delimiter, d.Skip = m[len("sep=")], 1
+	}
 	if f.src.Has("quote") && !f.src.Has("escape") {
 		d.Escape = d.Quote
 	}
@@ -250,6 +254,9 @@ func (f *csvFile) layout(head string) error {
 	f.names = columnNames(first, f.header)
 	return nil
 }
+
+// separatorLine is the line by which a spreadsheet is told the delimiter.
+var separatorLine = regexp.MustCompile(`^sep=[^\r\n]\r?\n`)
 
 func (f *csvFile) firstRecord(head, path string) ([]string, error) {
 	rr, err := newRecordReader(strings.NewReader(head), f.dialect)
@@ -351,7 +358,7 @@ func literalPath(p string) string {
 
 // compressionArg is that of what is read: copies are not compressed.
 func (f *csvFile) compressionArg() string {
-	if !nativeEncoding(f.src) {
+	if f.read[0] != f.paths[0] {
 		return ""
 	}
 	return compressionArg(f.src)

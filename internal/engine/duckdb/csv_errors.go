@@ -1,6 +1,7 @@
 package duckdb
 
 import (
+	"bufio"
 	"context"
 	"database/sql"
 	"errors"
@@ -41,18 +42,10 @@ func (s *Session) locate(ctx context.Context, f *csvFile, i int, condition, why,
 
 // firstBad returns the number of the first record, from 1, and its value.
 func (s *Session) firstBad(ctx context.Context, f *csvFile, path string, i int, condition string) (record int64, value string, err error) {
-	// Records are only numbered right in the order of the file.
-	if _, err := s.conn.ExecContext(ctx, "SET preserve_insertion_order = true"); err != nil {
-		return 0, "", err
-	}
-	defer func() {
-		_, resetErr := s.conn.ExecContext(context.WithoutCancel(ctx), "SET preserve_insertion_order = false")
-		err = errors.Join(err, resetErr)
-	}()
 	x := rawName(i)
 	q := fmt.Sprintf("SELECT n, %s FROM (SELECT row_number() OVER () AS n, %s FROM %s) WHERE %s IS NOT NULL AND (%s) ORDER BY n LIMIT 1",
 		x, x, f.fromPaths([]string{path}, ", parallel=false"), x, condition)
-	err = s.conn.QueryRowContext(ctx, q).Scan(&record, &value)
+	err = s.inOrder(ctx, func() error { return s.conn.QueryRowContext(ctx, q).Scan(&record, &value) })
 	return record, value, err
 }
 
@@ -67,6 +60,7 @@ func lineOfRecord(f *csvFile, path string, record int64) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	rr.single = len(f.names) == 1
 	if f.header {
 		record++
 	}
@@ -132,6 +126,9 @@ var (
 func (f *csvFile) readError(err error) error {
 	message := err.Error()
 	m := csvErrorLine.FindStringSubmatch(message)
+	if m == nil && strings.Contains(message, "reached an invalid state") {
+		m = []string{"", "1"}
+	}
 	if m == nil {
 		return f.contentError(err)
 	}
@@ -163,6 +160,12 @@ func (f *csvFile) readError(err error) error {
 	case strings.Contains(message, "unicode") || strings.Contains(message, "not utf-8"):
 		e.Why = fmt.Sprintf("the text is not %s", encodingName(f.src))
 		e.Hint = "set the option encoding, for example latin-1, windows-1252 or utf-16"
+	case strings.Contains(message, "reached an invalid state"):
+		e.Why, e.Hint = "the line is not well-formed CSV", "look for misplaced quotes, or set the option quote: none"
+		if mixed := f.mixedLine(path); mixed > 0 {
+			e.Where = fmt.Sprintf("%s line %d", path, mixed)
+			e.Why, e.Hint = "the line ends in another way than those before it (LF, or CR and LF)", "bring the line endings to one form, for example with dos2unix"
+		}
 	default:
 		_, rest, _ := strings.Cut(message, "\n")
 		e.Why, _, _ = strings.Cut(rest, "\n")
@@ -182,6 +185,7 @@ func (f *csvFile) faultyLine(path string) int {
 	}
 	defer r.Close()
 	rr, err := newRecordReader(r, f.dialect)
+	rr.single = len(f.names) == 1
 	for err == nil {
 		var fields []string
 		var line int
@@ -196,6 +200,36 @@ func (f *csvFile) faultyLine(path string) int {
 		}
 	}
 	return 0
+}
+
+// mixedLine returns the first line of a local file that ends in another way than the first, or 0.
+func (f *csvFile) mixedLine(path string) int {
+	if f.src.Type != source.File {
+		return 0
+	}
+	r, err := openText(f.src, path)
+	if err != nil {
+		return 0
+	}
+	defer r.Close()
+	in, first := bufio.NewReader(r), false
+	before, line := byte(0), 1
+	for {
+		c, err := in.ReadByte()
+		if err != nil {
+			return 0
+		}
+		if c == '\n' {
+			crlf := before == '\r'
+			if line == 1 {
+				first = crlf
+			} else if crlf != first {
+				return line
+			}
+			line++
+		}
+		before = c
+	}
 }
 
 // contentError is for errors without a line.

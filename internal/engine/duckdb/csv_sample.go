@@ -16,6 +16,7 @@ func (f *csvFile) classifyHead(head string, declared []*kalla.Type) (classes []v
 	if err != nil {
 		return nil, false
 	}
+	rr.single = len(f.names) == 1
 	if f.header {
 		if _, _, err := rr.next(); err != nil {
 			return nil, false

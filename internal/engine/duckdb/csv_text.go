@@ -24,6 +24,14 @@ type csvDialect struct {
 	Escape    byte // 0 for none
 	Comment   byte // 0 for none
 	Skip      int  // lines at the top
+	CR        bool // lines end in a carriage return alone
+}
+
+func (d csvDialect) newline() byte {
+	if d.CR {
+		return '\r'
+	}
+	return '\n'
 }
 
 // errOpenQuote ends reading at a quoted field that the end of the file is in.
@@ -37,27 +45,36 @@ const maxRecord = 2_000_000
 
 // openText opens a local file as UTF-8 text without a byte order mark.
 func openText(src source.Source, path string) (io.ReadCloser, error) {
+	r, err := openRaw(src, path)
+	if err != nil {
+		return nil, err
+	}
+	return readCloser{transform.NewReader(r, decoder(src)), r.Close}, nil
+}
+
+// openRaw opens a local file and decompresses it.
+func openRaw(src source.Source, path string) (io.ReadCloser, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	var r io.Reader = f
 	switch src.Get("compression") {
 	case "gzip":
-		if r, err = gzip.NewReader(bufio.NewReader(f)); err != nil {
+		z, err := gzip.NewReader(bufio.NewReader(f))
+		if err != nil {
 			_ = f.Close()
 			return nil, fmt.Errorf("gzip: %w", err)
 		}
+		return readCloser{z, f.Close}, nil
 	case "zstd":
 		z, err := zstd.NewReader(f, zstd.WithDecoderConcurrency(1))
 		if err != nil {
 			_ = f.Close()
 			return nil, fmt.Errorf("zstd: %w", err)
 		}
-		closer := func() error { z.Close(); return f.Close() }
-		return readCloser{transform.NewReader(z, decoder(src)), closer}, nil
+		return readCloser{z, func() error { z.Close(); return f.Close() }}, nil
 	}
-	return readCloser{transform.NewReader(r, decoder(src)), f.Close}, nil
+	return f, nil
 }
 
 type readCloser struct {
@@ -73,6 +90,7 @@ type recordReader struct {
 	in      *bufio.Reader
 	d       csvDialect
 	line    int          // physical line that the next byte is on
+	single  bool         // one column: an empty line is a record without a value, as it is for DuckDB
 	special [2][256]bool // bytes that may mean something, outside and inside of quotes
 	text    []byte       // of the record, without quotes and delimiters
 	ends    []int        // of its fields but the last, in text
@@ -81,7 +99,7 @@ type recordReader struct {
 func newRecordReader(r io.Reader, d csvDialect) (*recordReader, error) {
 	rr := &recordReader{in: bufio.NewReaderSize(r, 64<<10), d: d, line: 1}
 	rr.special[0][d.Delimiter], rr.special[0]['\n'], rr.special[0]['\r'] = true, true, true
-	rr.special[1]['\n'] = true
+	rr.special[1][d.newline()] = true
 	if d.Quote != 0 {
 		rr.special[0][d.Quote], rr.special[1][d.Quote] = true, true
 	}
@@ -104,7 +122,7 @@ func (r *recordReader) next() (fields []string, line int, err error) {
 		if err != nil {
 			return nil, line, err
 		}
-		if len(fields) == 1 && fields[0] == "" {
+		if len(fields) == 1 && fields[0] == "" && !r.single {
 			continue // DuckDB skips empty lines too
 		}
 		return fields, line, nil
@@ -170,14 +188,14 @@ func (r *recordReader) record() ([]string, int, error) {
 		case quoted && c == r.d.Quote:
 			quoted = false
 		case quoted:
-			if c == '\n' {
+			if c == r.d.newline() {
 				r.line++
 			}
 			r.text = append(r.text, c)
 		case c == r.d.Delimiter:
 			r.ends = append(r.ends, len(r.text))
 			fieldStart = len(r.text)
-		case c == '\n':
+		case c == r.d.newline():
 			r.line++
 			return r.fields(), start, nil
 		case c == '\r' && r.peekIs('\n', '\n'):
@@ -201,7 +219,7 @@ func (r *recordReader) fields() []string {
 
 func (r *recordReader) skipLine() error {
 	for {
-		_, err := r.in.ReadSlice('\n')
+		_, err := r.in.ReadSlice(r.d.newline())
 		if errors.Is(err, bufio.ErrBufferFull) {
 			continue
 		}

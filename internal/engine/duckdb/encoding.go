@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"golang.org/x/text/encoding"
@@ -80,7 +81,7 @@ func decoder(src source.Source) transform.Transformer {
 // in UTF-8. DuckDB's extension for encodings is 350 MB large, takes seconds to
 // load, and knows UTF-16 in one byte order only.
 func (s *Session) readable(ctx context.Context, src source.Source, paths []string) ([]string, error) {
-	if nativeEncoding(src) {
+	if nativeEncoding(src) && !(encodingName(src) == plainUTF8 && src.Type == source.File && slices.ContainsFunc(paths, func(p string) bool { return marksUTF16(src, p) })) {
 		return paths, nil
 	}
 	if _, err := encodingOf(src); err != nil {
@@ -99,6 +100,18 @@ func (s *Session) readable(ctx context.Context, src source.Source, paths []strin
 		out[i] = copied
 	}
 	return out, nil
+}
+
+// marksUTF16 reports whether a file begins with the byte order mark of UTF-16.
+func marksUTF16(src source.Source, path string) bool {
+	r, err := openRaw(src, path)
+	if err != nil {
+		return false // said when it is read
+	}
+	defer r.Close()
+	var mark [2]byte
+	_, err = io.ReadFull(r, mark[:])
+	return err == nil && (mark == [2]byte{0xff, 0xfe} || mark == [2]byte{0xfe, 0xff})
 }
 
 // transcode copies a file to UTF-8 in the session's temporary folder.

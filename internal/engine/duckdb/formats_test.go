@@ -78,6 +78,13 @@ func TestCSVLayouts(t *testing.T) {
 		{"utf-16", "f.csv", utf16(t, plain), options{"encoding": "utf-16"}, schema, rows},
 		{"latin-1", "f.csv", strings.NewReplacer("ü", "\xfc", "Ö", "\xd6", "ö", "\xf6").Replace(plain), options{"encoding": "latin-1"}, schema, rows},
 		{"utf-16 big endian", "f.csv", "\xfe\xff\x00a\x00,\x00b\x00\n\x001\x00,\x20\xac\x00\n", options{"encoding": "utf-16"}, "a:integer b:text", "1|€"},
+		{"utf-16 by its mark", "f.csv", utf16(t, plain), nil, schema, rows},
+		{"gzip and utf-16 by its mark", "f.csv.gz", gz(t, utf16(t, plain)), nil, schema, rows},
+		{"carriage returns", "f.csv", strings.ReplaceAll(plain, "\n", "\r"), nil, schema, rows},
+		{"separator line", "f.csv", "sep=;\r\n" + strings.NewReplacer(",", ";", "\n", "\r\n").Replace(plain), nil, schema, rows},
+		{"inner quotes", "f.csv", "a,b\n1,5\" pipe\n2,x\"y\"z\n", nil, "a:integer b:text", "1|5\" pipe / 2|x\"y\"z"},
+		{"line breaks in names", "f.csv", "\"a\nb\",c\n1,x\n", nil, "a\nb:integer c:text", "1|x"},
+		{"empty line in one column", "f.csv", "a\n1\n\n3\n", nil, "a:integer", "1 / ∅ / 3"},
 		{"gzip and windows-1252", "f.csv.gz", gz(t, "a,b\n1,\x80uro\n"), options{"encoding": "windows-1252"}, "a:integer b:text", "1|€uro"},
 		{"windows-1252", "f.csv", "a,b\n1,\x80uro\n", options{"encoding": "windows-1252"}, "a:integer b:text", "1|€uro"},
 		{"no header", "f.csv", "1,x,2024-01-01\n2,y,2024-01-02\n", nil, "column0:integer column1:text column2:date", "1|x|2024-01-01 / 2|y|2024-01-02"},
@@ -203,6 +210,8 @@ func TestCSVFaults(t *testing.T) {
 		{"ragged behind line breaks", "f.csv", "a,b\n" + strings.Repeat("1,\"x\ny\"\n", 20_000) + "2,y,z\n", "f.csv line 40002", "3 fields where 2", ""},
 		{"title", "f.csv", "Report\na,b\n1,x\n", "f.csv line 2", "fields", "skip"},
 		{"open quote", "f.csv", "a,b\n1,\"x\n2,y\n", "f.csv line 2", "quote", ""},
+		{"mixed line ends", "f.csv", "a,b\n1,x\n2,y\r\n3,z\n", "f.csv line 3", "ends in another way", "dos2unix"},
+		{"blanks", "f.csv", "a,b\n1,x\n   \n2,y\n", "f.csv line 3", "1 fields where 2", ""},
 		{"not utf-8", "f.csv", "a,b\n1,M\xfcller\n", "f.csv line 2", "not utf-8", "encoding"},
 		{"not utf-8 far down", "f.csv", "a,b\n" + body + "1,M\xfcller\n", "f.csv line 30002", "not utf-8", "encoding"},
 		{"long line", "f.csv", "a,b\n1," + strings.Repeat("x", 5_000_000) + "\n", "f.csv line 2", "longer than 2 MB", ""},
@@ -234,6 +243,17 @@ func TestCSVFaults(t *testing.T) {
 				t.Errorf("it took %v", took)
 			}
 		})
+	}
+}
+
+// A record's line is right in a file of one column, where an empty line is a record.
+func TestLineInOneColumn(t *testing.T) {
+	s := open(t)
+	path := write(t, "f.csv", "a\n1\n\nx\n")
+	in := input(t, path, nil)
+	in.Types = map[string]kalla.Type{"a": {Kind: kalla.Integer}}
+	if e := stageErr(t, s, in, kalla.CodeSource); e.Where != path+" line 4 column a" {
+		t.Errorf("where is %s", e.Where)
 	}
 }
 

@@ -35,8 +35,10 @@ func (s *Session) Preview(ctx context.Context, in engine.Input, limit int) (kall
 		if schema, err = s.describeQuery(ctx, q); err != nil {
 			return err
 		}
-		out, err = s.textRows(ctx, fmt.Sprintf("FROM (%s) LIMIT %d", q, limit), len(schema))
-		return err
+		return s.inOrder(ctx, func() (err error) {
+			out, err = s.textRows(ctx, fmt.Sprintf("FROM (%s) LIMIT %d", q, limit), len(schema))
+			return err
+		})
 	})
 	return schema, out, err
 }

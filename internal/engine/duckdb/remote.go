@@ -29,17 +29,18 @@ func (s *Session) access(ctx context.Context, src source.Source) error {
 	if len(options) == 0 {
 		return nil
 	}
-	name := ident(fmt.Sprintf("__kalla_secret%d", len(s.secrets)))
 	scope := src.Path
 	if i := strings.IndexAny(scope, "*["); i >= 0 && src.IsGlob() {
 		scope = scope[:i]
 	}
-	options = append(options, "SCOPE "+text(scope))
-	if _, err := s.conn.ExecContext(ctx, "CREATE SECRET "+name+" ("+strings.Join(options, ", ")+")"); err != nil {
-		return err
+	name, ok := s.secrets[scope]
+	if !ok {
+		name = ident(fmt.Sprintf("__kalla_secret%d", len(s.secrets)))
+		s.secrets[scope] = name
 	}
-	s.secrets = append(s.secrets, name)
-	return nil
+	options = append(options, "SCOPE "+text(scope))
+	_, err := s.conn.ExecContext(ctx, "CREATE OR REPLACE SECRET "+name+" ("+strings.Join(options, ", ")+")")
+	return err
 }
 
 // secretOptions writes the credentials of a source as options of CREATE SECRET; none where it has none.
@@ -98,7 +99,7 @@ func (s *Session) dropSecrets(ctx context.Context) error {
 			return err
 		}
 	}
-	s.secrets = nil
+	clear(s.secrets)
 	return nil
 }
 

@@ -80,8 +80,7 @@ func TestS3(t *testing.T) {
 		{"nobody listens", "in/p1.csv", map[string]string{"AWS_ENDPOINT_URL": "http://127.0.0.1:1"}, "nothing answers"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			fresh := openWithExtensions(t)
-			e := stageErr(t, fresh, from(tc.key, tc.change), kalla.CodeSource)
+			e := stageErr(t, s, from(tc.key, tc.change), kalla.CodeSource)
 			if !strings.Contains(e.Why, tc.why) {
 				t.Errorf("error is %v", e)
 			}

@@ -38,7 +38,7 @@ type Session struct {
 	loaded   map[string]bool   // extensions
 	defined  map[string]bool   // macros
 	attached map[string]string // databases: snapshot key to catalogue name
-	secrets  []string          // quoted names
+	secrets  map[string]string // credentials of object storage: scope to quoted name
 
 	progress struct {
 		sync.Mutex
@@ -59,7 +59,7 @@ func Open(ctx context.Context, limits engine.Limits) (*Session, error) {
 		return nil, &kalla.Error{Code: kalla.CodeEngine, Op: "opening duckdb", Where: parent,
 			Why: "the folder for temporary files cannot be written", Hint: "name another with --temp-dir", Err: err}
 	}
-	s := &Session{temp: temp, loaded: map[string]bool{}, defined: map[string]bool{}, attached: map[string]string{}}
+	s := &Session{temp: temp, loaded: map[string]bool{}, defined: map[string]bool{}, attached: map[string]string{}, secrets: map[string]string{}}
 	if err := s.open(ctx, limits); err != nil {
 		_ = s.Close()
 		return nil, &kalla.Error{Code: kalla.CodeEngine, Op: "opening duckdb", Err: err}
@@ -67,6 +67,9 @@ func Open(ctx context.Context, limits engine.Limits) (*Session, error) {
 	return s, nil
 }
 
+// open starts the instance in memory. Measured with 3 M rows under a quarter of
+// the memory they need, a database file takes twice the processor time of
+// memory that spills, and saves no memory; compressing in memory gains nothing either.
 func (s *Session) open(ctx context.Context, limits engine.Limits) error {
 	connector, err := driver.NewConnector(":memory:", nil)
 	if err != nil {
@@ -175,6 +178,19 @@ func (s *Session) Query(ctx context.Context, query string, args ...any) (*sql.Ro
 		return nil, engineError(ctx, err)
 	}
 	return rows, nil
+}
+
+// inOrder runs do while the engine keeps rows in the order of their source.
+func (s *Session) inOrder(ctx context.Context, do func() error) error {
+	if _, err := s.conn.ExecContext(ctx, "SET preserve_insertion_order = true"); err != nil {
+		return err
+	}
+	err := do()
+	_, resetErr := s.conn.ExecContext(context.WithoutCancel(ctx), "SET preserve_insertion_order = false")
+	if err == nil {
+		err = resetErr
+	}
+	return err
 }
 
 // Progress is the share of the running statement that is done, 0..1, or -1

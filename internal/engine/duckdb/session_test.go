@@ -1,6 +1,7 @@
 package duckdb_test
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,8 +18,8 @@ func TestSessionLeavesNothingBehind(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Exec(t.Context(), "CREATE TABLE t AS SELECT hash(range) AS a, hash(range + 1) AS b FROM range(8000000)"); err != nil {
-		t.Fatal(err) // 128 MB in 64
+	if _, err := s.Exec(t.Context(), "CREATE TABLE t AS SELECT hash(range) AS a, hash(range + 1) AS b FROM range(6000000)"); err != nil {
+		t.Fatal(err) // 96 MB in 64
 	}
 	spilled, err := filepath.Glob(filepath.Join(dir, "*", "*"))
 	if err != nil || len(spilled) == 0 {
@@ -102,5 +103,29 @@ func BenchmarkOpen(b *testing.B) {
 		if err := s.Close(); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// Without the extension a source says what is missing and how to get it.
+func TestMissingExtension(t *testing.T) {
+	t.Setenv("KALLA_DUCKDB_EXTENSIONS", t.TempDir())
+	t.Setenv("HOME", t.TempDir())
+	s := open(t)
+	if _, err := s.Exec(t.Context(), "SET custom_extension_repository = '"+filepath.Join(t.TempDir(), "none")+"'"); err != nil {
+		t.Fatal(err)
+	}
+	e := stageErr(t, s, input(t, write(t, "f.xlsx", "x"), nil), kalla.CodeEngine)
+	if !strings.Contains(e.Op, "extension excel") || !strings.Contains(e.Hint, "KALLA_DUCKDB_EXTENSIONS") {
+		t.Errorf("error is %v (%s)", e, e.Hint)
+	}
+}
+
+func TestStageCancelled(t *testing.T) {
+	s := open(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := s.Stage(ctx, []engine.Input{input(t, write(t, "f.csv", "a\n1\n"), nil)}, nil)
+	if kalla.CodeOf(err) != kalla.CodeCanceled {
+		t.Errorf("got %v, want a cancelled error", err)
 	}
 }

@@ -163,13 +163,11 @@ func (s *Session) cellTypes(ctx context.Context, sh sheet) ([]string, error) {
 	for i := range parts {
 		parts[i] = fmt.Sprintf("CAST(coalesce(min(n) FILTER (%s <> ''), 0) AS VARCHAR)", ident(columnLetters(sh.left+i)))
 	}
-	if _, err := s.conn.ExecContext(ctx, "SET preserve_insertion_order = true"); err != nil {
-		return nil, err
-	}
-	starts, err := s.textRows(ctx, fmt.Sprintf("SELECT %s FROM (SELECT *, row_number() OVER () AS n FROM %s)", strings.Join(parts, ", "), sh.read(true)), len(parts))
-	if _, resetErr := s.conn.ExecContext(context.WithoutCancel(ctx), "SET preserve_insertion_order = false"); err == nil {
-		err = resetErr
-	}
+	var starts [][]*string
+	err := s.inOrder(ctx, func() (err error) {
+		starts, err = s.textRows(ctx, fmt.Sprintf("SELECT %s FROM (SELECT *, row_number() OVER () AS n FROM %s)", strings.Join(parts, ", "), sh.read(true)), len(parts))
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
