@@ -161,11 +161,18 @@ func unshield(n *yaml.Node) {
 
 var yamlLine = regexp.MustCompile(`^(?:yaml: )?(?:line (\d+): )?(.*)$`)
 
+// zeroBased matches the errors of the YAML reader whose lines count from 0:
+// those of its parser, as against its scanner.
+var zeroBased = regexp.MustCompile(`did not find expected (key|node content|'-' indicator|',' or '[\]}]'|<)`)
+
 // syntaxFault puts an error of the YAML reader into words.
 func syntaxFault(err error, data []byte) kalla.Fault {
 	text := strings.ReplaceAll(err.Error(), "\n", " ")
 	m := yamlLine.FindStringSubmatch(text)
 	line, _ := strconv.Atoi(m[1])
+	if line > 0 && zeroBased.MatchString(m[2]) {
+		line++
+	}
 	f := kalla.Fault{Line: line, Problem: "cannot be read as YAML: " + m[2]}
 	switch {
 	case strings.Contains(text, "cannot start any token"):
