@@ -231,7 +231,7 @@ func (c *compiler) gone(side kalla.Side, before int) string {
 // with all columns and their row number as kalla_id.
 func (c *compiler) free(side kalla.Side, p *pass) string {
 	return expand(`(SELECT s.*, s.{id} AS kalla_id{prepared} FROM {src} s WHERE NOT EXISTS (SELECT 1 FROM ({gone}) g WHERE g.id = s.{id}){amount}) {a}`,
-		"id", c.d.RowID(), "src", table(side), "gone", c.gone(side, p.no), "a", alias(side), "amount", c.hasAmount(side, p), "prepared", c.prepared(p, side))
+		"id", c.d.RowID(), "src", table(side), "gone", c.gone(side, p.no), "a", alias(side), "amount", c.hasAmount(side, p), "prepared", c.prepared(p, side, "s"))
 }
 
 // hasAmount keeps records without an amount out of a pass that sums.

@@ -25,7 +25,6 @@ type condition struct {
 
 	leftColumn, rightColumn string // quoted
 	column                  string // the name of the prepared text of both sides, or empty; see prepared
-	shownDifference         string // diff of similar texts over the records as they are, without prepared columns
 }
 
 type form int
@@ -69,7 +68,6 @@ func (c *compiler) compileCondition(spec kalla.Condition, index int) (condition,
 		k.limit = spec.Similar.Neg().Add(one).Shift(6).String()
 		k.diff = c.d.Dissimilarity(methodOf(spec), k.l, k.r)
 		k.pred = k.diff + " <= " + k.limit
-		k.shownDifference = c.d.Dissimilarity(methodOf(spec), c.normalized("l."+k.leftColumn, k.left, spec.Normalize), c.normalized("r."+k.rightColumn, k.right, spec.Normalize))
 		return k, nil
 	}
 	switch spec.Op {
@@ -124,8 +122,8 @@ func (c *compiler) texts(k *condition) {
 }
 
 // prepared is a select list, with a leading comma, of the texts that the pass
-// prepares once a record, over the alias s.
-func (c *compiler) prepared(p *pass, side kalla.Side) string {
+// prepares once a record, over that alias.
+func (c *compiler) prepared(p *pass, side kalla.Side, alias string) string {
 	var b strings.Builder
 	for _, k := range p.conditions {
 		if k.column == "" {
@@ -135,7 +133,7 @@ func (c *compiler) prepared(p *pass, side kalla.Side) string {
 		if side == kalla.Right {
 			column, t = k.rightColumn, k.right
 		}
-		b.WriteString(", " + c.normalized("s."+column, t, k.spec.Normalize) + " AS " + k.column)
+		b.WriteString(", " + c.normalized(alias+"."+column, t, k.spec.Normalize) + " AS " + k.column)
 	}
 	return b.String()
 }
@@ -169,8 +167,11 @@ func (c *compiler) comparable(k *condition) {
 		}
 	case l.Kind == kalla.Boolean && r.Kind == kalla.Boolean:
 	default:
-		// One side's NULL is enough to make empty text equal nothing.
+		// One side's NULL is enough to make empty text equal nothing; any other text differs from it.
 		k.l, k.r = "nullif("+c.text(k.l, l)+", '')", c.text(k.r, r)
+		if k.form == other {
+			k.r = "nullif(" + k.r + ", '')"
+		}
 	}
 }
 

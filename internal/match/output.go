@@ -151,7 +151,7 @@ func (c *compiler) fromMatches(join string) string {
 
 func (c *compiler) matchedQuery() string {
 	id, join := c.matchID()
-	var pass, cardinality, confidence []string
+	var pass, cardinality []string
 	for _, p := range c.passes {
 		pass = append(pass, c.d.Text(p.name))
 		card := string(p.spec.Cardinality)
@@ -159,10 +159,9 @@ func (c *compiler) matchedQuery() string {
 			card = "all_pairs"
 		}
 		cardinality = append(cardinality, c.d.Text(card))
-		confidence = append(confidence, p.confidence())
 	}
 	cols := []string{id + " AS match_id", byPass("m.pass", pass) + " AS pass", byPass("m.pass", cardinality) + " AS cardinality",
-		"CAST(" + byPass("m.pass", confidence) + " AS DECIMAL(7,6)) AS confidence", "m.ambiguous AS ambiguous"}
+		"m.confidence AS confidence", "m.ambiguous AS ambiguous"}
 	for _, side := range []kalla.Side{kalla.Left, kalla.Right} {
 		for _, col := range c.shown(side) {
 			cols = append(cols, alias(side)+"."+c.d.Ident(col.Name)+" AS "+c.d.Ident(string(side)+"_"+col.Name))
@@ -172,24 +171,6 @@ func (c *compiler) matchedQuery() string {
 		cols = append(cols, m.sql+" AS "+c.d.Ident("diff_"+m.name))
 	}
 	return "SELECT " + strings.Join(cols, ", ") + "\n" + c.fromMatches(join)
-}
-
-// confidence is the least similarity that the pass measured, 1 without any.
-func (p *pass) confidence() string {
-	worst := ""
-	for _, k := range p.conditions {
-		switch {
-		case k.form != similar:
-		case worst == "":
-			worst = k.shownDifference
-		default:
-			worst = "greatest(" + worst + ", " + k.shownDifference + ")"
-		}
-	}
-	if worst == "" {
-		return "1.000000"
-	}
-	return "CAST(1000000 - " + worst + " AS DECIMAL(13,6)) * 0.000001"
 }
 
 func (c *compiler) unmatchedQuery(side kalla.Side) string {

@@ -16,7 +16,11 @@ const linkBound = 50
 func (c *compiler) collect() {
 	var all []string
 	for _, p := range c.passes {
-		all = append(all, fmt.Sprintf("SELECT %d AS pass, l_id, r_id, lead, ambiguous FROM %s", p.no, p.matches()))
+		from, confidence := p.matches(), "1.000000"
+		if c.measured(p) {
+			from, confidence = p.table("confidence"), "confidence"
+		}
+		all = append(all, fmt.Sprintf("SELECT %d AS pass, l_id, r_id, lead, ambiguous, CAST(%s AS DECIMAL(7,6)) AS confidence FROM %s", p.no, confidence, from))
 	}
 	c.add("all matches", "CREATE VIEW kalla_matches AS "+strings.Join(all, " UNION ALL "))
 	for _, side := range []kalla.Side{kalla.Left, kalla.Right} {
@@ -24,6 +28,31 @@ func (c *compiler) collect() {
 WHERE NOT EXISTS (SELECT 1 FROM kalla_matches m WHERE m.{a}_id = s.{id})`,
 			"u", unmatchedTable(side), "id", c.d.RowID(), "src", table(side), "bad", badTable(side), "a", alias(side), "cols", list(c.needed(side, "s"))))
 	}
+}
+
+// measured makes a table of the pass's matches with their confidence, the least
+// similarity, if the pass measures any.
+func (c *compiler) measured(p *pass) bool {
+	var diffs []string
+	for _, k := range p.conditions {
+		if k.form == similar {
+			diffs = append(diffs, k.diff)
+		}
+	}
+	if len(diffs) == 0 {
+		return false
+	}
+	worst := diffs[0]
+	if len(diffs) > 1 {
+		worst = "greatest(" + list(diffs) + ")"
+	}
+	from := func(side kalla.Side) string {
+		return expand("(SELECT s.{id} AS kalla_id{prepared} FROM {src} s WHERE s.{id} IN (SELECT {a}_id FROM {m})) {a}",
+			"id", c.d.RowID(), "prepared", c.prepared(p, side, "s"), "src", table(side), "a", alias(side), "m", p.matches())
+	}
+	c.add(p.name+": confidence", expand(`CREATE TABLE {t} AS SELECT m.l_id, m.r_id, m.lead, m.ambiguous, CAST(1000000 - {worst} AS DECIMAL(13,6)) * 0.000001 AS confidence
+FROM {m} m JOIN {l} ON l.kalla_id = m.l_id JOIN {r} ON r.kalla_id = m.r_id`, "t", p.table("confidence"), "worst", worst, "m", p.matches(), "l", from(kalla.Left), "r", from(kalla.Right)))
+	return true
 }
 
 // needed lists, qualified, the columns of a side that the search for reasons
@@ -85,12 +114,12 @@ func (c *compiler) reasons() {
 // seekers and sought are FROM items, aliased l or r, of the unmatched records
 // and of all that may be the closest to them.
 func (c *compiler) seekers(p *pass, side kalla.Side) string {
-	return "(SELECT s.*" + c.prepared(p, side) + " FROM " + unmatchedTable(side) + " s WHERE NOT kalla_bad) " + alias(side)
+	return "(SELECT s.*" + c.prepared(p, side, "s") + " FROM " + unmatchedTable(side) + " s WHERE NOT kalla_bad) " + alias(side)
 }
 
 func (c *compiler) sought(p *pass, side kalla.Side) string {
 	return expand("(SELECT s.{id} AS kalla_id, {cols}{prepared} FROM {src} s WHERE NOT EXISTS (SELECT 1 FROM {bad} b WHERE b.id = s.{id})) {a}",
-		"id", c.d.RowID(), "cols", list(c.needed(side, "s")), "prepared", c.prepared(p, side), "src", table(side), "bad", badTable(side), "a", alias(side))
+		"id", c.d.RowID(), "cols", list(c.needed(side, "s")), "prepared", c.prepared(p, side, "s"), "src", table(side), "bad", badTable(side), "a", alias(side))
 }
 
 // sidesOf orders the two sides of a condition: the seeker's value, then the sought one's.
@@ -165,8 +194,21 @@ func (c *compiler) closestOfPass(p *pass, side kalla.Side) string {
 			if k.form == equal && crowd == "" {
 				crowd = link
 			}
-			c.add("who shares "+k.spec.Left, e(`CREATE TABLE {link} AS SELECT {y}.*, count(*) OVER (PARTITION BY {ye}) AS kalla_n FROM {Y} WHERE {ye} IN (SELECT {xe} FROM {X})`,
-				"link", link, "xe", xe, "ye", ye))
+			most := ""
+			if crowd != link {
+				most = fmt.Sprintf(" HAVING count(*) <= %d", linkBound)
+			}
+			if k.column != "" { // here over the records as they are: what is sought is prepared when it is found
+				column, t := k.rightColumn, k.right
+				if other == kalla.Left {
+					column, t = k.leftColumn, k.left
+				}
+				ye = c.normalized(y+"."+column, t, k.spec.Normalize)
+			}
+			c.add("who shares "+k.spec.Left, e(`CREATE TABLE {link} AS SELECT {y}.*{prepared}, n.n AS kalla_n FROM {bare}
+JOIN (SELECT {ye} AS v, count(*) AS n FROM {bare} WHERE {ye} IN (SELECT {xe} FROM {X}) GROUP BY {ye}{most}) n ON n.v = {ye}`,
+				"link", link, "xe", xe, "ye", ye, "most", most, "bare", c.sought(&pass{}, other), "prepared", c.prepared(p, other, y)))
+			_, ye = sidesOf(k, side)
 			links = append(links, pairs+e("{X} JOIN (SELECT * FROM {link} WHERE kalla_n <= {bound}) {y} ON {xe} = {ye}", "link", link, "xe", xe, "ye", ye))
 		}
 	}
