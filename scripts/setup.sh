@@ -30,6 +30,7 @@ need_test() {
   need_build
   [ -n "${KALLA_TEST_DATABASE_URL:-}" ] || have initdb || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || packages+=(postgresql)
   have mariadbd || [ -x /usr/sbin/mariadbd ] || packages+=(mariadb-server)
+  have sqlite3 || packages+=(sqlite3)
   have ps || packages+=(procps)
   have python3 || packages+=(python3)
   python3 -m pip --version >/dev/null 2>&1 || python3 -c 'import ensurepip' >/dev/null 2>&1 || packages+=(python3-venv)
