@@ -38,6 +38,8 @@ type golden struct {
 	OracleInputs map[kalla.Side]string `yaml:"oracle_inputs"`
 	// Dates are the layouts, in Go's notation, of dates that are not in ISO 8601.
 	Dates map[kalla.Side]string
+	// Blank stands for empty text, as against NULL, in inputs that are prepared.
+	Blank string
 	// Header names the columns of an input without a header.
 	Header map[kalla.Side][]string
 	// Oracle is false for recipes with SQL text.
@@ -152,11 +154,12 @@ func (c golden) table(t *testing.T, s kalla.Side) oracle.Table {
 	if f := c.OracleInputs[s]; f != "" {
 		file = f
 	}
-	return readTable(t, filepath.Join(c.dir, file), c.types(s), c.Header[s], c.Dates[s])
+	return readTable(t, filepath.Join(c.dir, file), c.types(s), c.Header[s], c.Dates[s], c.Blank)
 }
 
-// readTable reads a CSV file with a header (or the one given); empty fields are NULL.
-func readTable(t *testing.T, file string, types, header []string, dates string) oracle.Table {
+// readTable reads a CSV file with a header (or the one given); empty fields are
+// NULL, and the text blank, if there is one, is empty text.
+func readTable(t *testing.T, file string, types, header []string, dates, blank string) oracle.Table {
 	t.Helper()
 	data, err := os.ReadFile(file)
 	if err != nil {
@@ -180,6 +183,10 @@ func readTable(t *testing.T, file string, types, header []string, dates string) 
 		vals := make([]oracle.Value, len(row))
 		for i, text := range row {
 			if text == "" {
+				continue
+			}
+			if text == blank {
+				vals[i] = ""
 				continue
 			}
 			if out.Schema[i].Type.Kind == kalla.Date && dates != "" {

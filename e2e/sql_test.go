@@ -30,7 +30,7 @@ func TestExpectedBySQL(t *testing.T) {
 			setup := statements("lefts", c.table(t, kalla.Left), quoteIdent, sqlType)
 			setup = append(setup, statements("rights", c.table(t, kalla.Right), quoteIdent, sqlType)...)
 			for alias, types := range c.Extras {
-				extra := readTable(t, filepath.Join(c.dir, alias+".csv"), types, nil, "")
+				extra := readTable(t, filepath.Join(c.dir, alias+".csv"), types, nil, "", "")
 				setup = append(setup, statements(alias, extra, quoteIdent, sqlType)...)
 			}
 			pg := testenv.Postgres(t)
