@@ -289,3 +289,38 @@ func TestSQLite(t *testing.T) {
 		t.Errorf("error is %v", e)
 	}
 }
+
+// Both tables are of one point in time, whether the writer is kept out by a
+// lock (journal) or not (write-ahead log).
+func TestSQLiteSnapshot(t *testing.T) {
+	for _, mode := range []string{"delete", "wal"} {
+		t.Run(mode, func(t *testing.T) {
+			s := openWithExtensions(t)
+			path := filepath.Join(t.TempDir(), "books.db")
+			run := func(query string) error {
+				return exec.Command("sqlite3", path, query).Run()
+			}
+			if err := run("PRAGMA journal_mode=" + mode + "; CREATE TABLE a (x int); CREATE TABLE b (x int); INSERT INTO a VALUES (1); INSERT INTO b VALUES (1)"); err != nil {
+				t.Fatalf("sqlite3: %v (apt-get install sqlite3)", err)
+			}
+			uri := "sqlite://" + path
+			left, right := input(t, with(uri, "table=a"), nil), input(t, with(uri, "table=b"), nil)
+			left.Table, right.Table, right.Alias = "l", "r", "later"
+			var wrote error
+			_, err := s.Stage(t.Context(), []engine.Input{left, right}, func(p kalla.Progress) {
+				if p.Source == "payments" && p.Rows > 0 {
+					wrote = run("UPDATE a SET x = 2; UPDATE b SET x = 2")
+				}
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if (wrote == nil) != (mode == "wal") {
+				t.Errorf("writing gave %v", wrote)
+			}
+			if got := flat(read(t, s, "FROM l, r")); got != "1|1" {
+				t.Errorf("the tables hold %s", got)
+			}
+		})
+	}
+}

@@ -140,12 +140,9 @@ func (s *Session) unchanged(ctx context.Context, src source.Source, before strin
 		return nil
 	}
 	after, err := s.fingerprint(ctx, src)
-	if err != nil {
-		return err
-	}
-	if after != before {
-		return &kalla.Error{Code: kalla.CodeSource, Where: src.Path, Why: "the file changed while it was read",
+	if err == nil && after != before {
+		err = &kalla.Error{Code: kalla.CodeSource, Where: src.Path, Why: "the file changed while it was read",
 			Hint: "wait until it is written completely, then run again"}
 	}
-	return nil
+	return err
 }

@@ -79,15 +79,31 @@ func (s *Session) mountSQLite(ctx context.Context, in engine.Input, catalog stri
 		}
 	}
 	from := remoteQuery(src.Type, catalog, "SELECT "+strings.Join(list, ", ")+" FROM "+relation)
+	// The transaction's first read takes the lock, or the snapshot of the log,
+	// that holds to its end; the fingerprint before it may be older, never newer.
+	fingerprint, err := sqliteFingerprint(src.Path)
+	if err != nil {
+		return nil, err
+	}
 	m, err := s.typedMount(ctx, in, from, native, numberFormat{point: "."})
 	if err != nil {
 		return nil, err
 	}
-	if info, err := os.Stat(src.Path); err == nil {
-		m.Fingerprint = fmt.Sprintf("size:%d,mtime:%s", info.Size(), info.ModTime().UTC().Format(timeFormat))
-	}
-	m.Consistency = "snapshot"
+	m.Fingerprint, m.Consistency = fingerprint, "snapshot"
 	return m, nil
+}
+
+// sqliteFingerprint is the size and time of the database and of its log.
+func sqliteFingerprint(path string) (string, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", fileError(path, err)
+	}
+	out := fmt.Sprintf("size:%d,mtime:%s", info.Size(), info.ModTime().UTC().Format(timeFormat))
+	if log, err := os.Stat(path + "-wal"); err == nil && log.Size() > 0 {
+		out += fmt.Sprintf(",log:%d,%s", log.Size(), log.ModTime().UTC().Format(timeFormat))
+	}
+	return out, nil
 }
 
 func containsAny(s string, parts ...string) bool {
