@@ -114,7 +114,7 @@ var formatFields = map[Format][]Field{
 		{Name: "header", Kind: BooleanField, Description: "whether the first line names the columns; detected when not given, column0, column1, … without"},
 		{Name: "skip", Kind: IntegerField, Default: "0", Description: "lines to leave out at the top of the file"},
 		{Name: "comment", Kind: TextField, Description: "a character that starts lines to be left out"},
-		{Name: "encoding", Kind: TextField, Default: "utf-8", Description: "utf-8, utf-16, latin-1, windows-1252 or another name that the encodings extension knows"},
+		{Name: "encoding", Kind: TextField, Default: "utf-8", Description: "utf-8, utf-16, latin-1, windows-1252 or another name of the web's encoding standard; utf-16 is detected by its byte order mark"},
 		{Name: "null", Kind: TextField, Description: "a text that stands for no value, besides the empty field"},
 	}, numberFields...),
 	Parquet: {},
