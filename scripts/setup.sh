@@ -33,6 +33,7 @@ need_test() {
   have sqlite3 || packages+=(sqlite3)
   have ps || packages+=(procps)
   have python3 || packages+=(python3)
+  have sqlite3 || packages+=(sqlite3)
   python3 -m pip --version >/dev/null 2>&1 || python3 -c 'import ensurepip' >/dev/null 2>&1 || packages+=(python3-venv)
 }
 
