@@ -109,6 +109,12 @@ func (c checker) column(path string, s side, name string) (kalla.Type, bool) {
 }
 
 func (c checker) source(s side) {
+	for _, x := range s.schema {
+		if isReserved(x.Name) {
+			c.add(s.path, fmt.Sprintf("%s has a column %s, a name that the engine keeps for itself", s.src.Alias, quote(x.Name)),
+				"give the column another name in the source; a database can do so in a query")
+		}
+	}
 	for i, name := range s.src.PrimaryKey {
 		path := item(join(s.path, "primary_key"), i)
 		if t, ok := c.column(path, s, name); ok && t.Kind == kalla.Other {
@@ -129,6 +135,13 @@ func (c checker) source(s side) {
 			c.filter(path, f, t)
 		}
 	}
+}
+
+// isReserved reports whether a staged table cannot have a column of that name:
+// the engines number rows by rowid, and their own columns begin with kalla_.
+func isReserved(name string) bool {
+	name = strings.ToLower(name)
+	return name == "rowid" || strings.HasPrefix(name, "kalla_")
 }
 
 // filter checks that the values are of the column's type.

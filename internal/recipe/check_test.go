@@ -139,3 +139,18 @@ match:
 		t.Errorf("known: %v", f)
 	}
 }
+
+func TestCheckRefusesColumnsThatTheEnginesKeepForThemselves(t *testing.T) {
+	r := &kalla.Recipe{Sources: kalla.Sources{
+		Left:  kalla.Source{Alias: "invoices", PrimaryKey: []string{"id"}},
+		Right: kalla.Source{Alias: "payments", PrimaryKey: []string{"id"}},
+	}}
+	left := kalla.Schema{{Name: "id", Type: text}, {Name: "RowID", Type: integer}}
+	right := kalla.Schema{{Name: "id", Type: text}, {Name: "kalla_id", Type: integer}, {Name: "kalla", Type: text}}
+	const hint = " (give the column another name in the source; a database can do so in a query)"
+	want := `sources.left: invoices has a column "RowID", a name that the engine keeps for itself` + hint + "\n" +
+		`sources.right: payments has a column "kalla_id", a name that the engine keeps for itself` + hint
+	if got := recipe.Check(r, nil, left, right).Error(); got != want {
+		t.Errorf("got:\n%s\nwant:\n%s", got, want)
+	}
+}
