@@ -109,7 +109,7 @@ func (r *run) prepare() error {
 
 // Inputs are the sources of a recipe as an engine reads them: left, right, then the extras.
 func Inputs(r *kalla.Recipe, baseDir string, env func(string) (string, bool)) ([]engine.Input, error) {
-	numeric := numericColumns(r)
+	numeric, dates := numericColumns(r), dateColumns(r)
 	var out []engine.Input
 	for _, s := range []struct {
 		side  kalla.Side
@@ -124,7 +124,7 @@ func Inputs(r *kalla.Recipe, baseDir string, env func(string) (string, bool)) ([
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, engine.Input{Table: s.table, Alias: s.src.Alias, Source: parsed, Filters: s.src.Filters, Types: s.src.Types, Derive: s.src.Derive, Numeric: numeric[s.side]})
+		out = append(out, engine.Input{Table: s.table, Alias: s.src.Alias, Source: parsed, Filters: s.src.Filters, Types: s.src.Types, Derive: s.src.Derive, Numeric: numeric[s.side], Dates: dates[s.side]})
 	}
 	for _, x := range r.Extras {
 		parsed, err := source.Parse(x.URI, x.Options, baseDir, env)
@@ -171,6 +171,26 @@ func numericColumns(r *kalla.Recipe) map[kalla.Side][]string {
 		if c.Within != nil {
 			add(c.Left, c.Right, c.Within)
 		}
+	}
+	return out
+}
+
+// dateColumns are the columns that a recipe compares as dates or times.
+func dateColumns(r *kalla.Recipe) map[kalla.Side][]string {
+	out := map[kalla.Side][]string{}
+	add := func(left, right string, w *kalla.Within) {
+		if w != nil && (w.Days != nil || w.Hours != nil) {
+			out[kalla.Left] = append(out[kalla.Left], left)
+			out[kalla.Right] = append(out[kalla.Right], right)
+		}
+	}
+	for _, p := range r.Match {
+		for _, c := range p.When {
+			add(c.Left, c.Right, c.Within)
+		}
+	}
+	for _, c := range r.Compare {
+		add(c.Left, c.Right, c.Within)
 	}
 	return out
 }

@@ -28,6 +28,7 @@ type Input struct {
 	Types   map[string]kalla.Type // overrides of detection, by column
 	Derive  []kalla.Derived       // already checked by the SQL gate
 	Numeric []string              // columns the recipe compares as numbers: text in them must become decimals
+	Dates   []string              // columns the recipe compares as dates or times: one without a single value becomes a date
 	Columns []string              // nil means all
 }
 

@@ -62,7 +62,7 @@ func (s *Session) csvMount(ctx context.Context, in engine.Input, f *csvFile, dec
 	m := &mount{From: f.from(""), Columns: make([]column, len(f.names))}
 	nf := numberFormatOf(f.src)
 	for i, name := range f.names {
-		c, numeric := nf.inferredColumn(classes[i]), false
+		c, numeric := nf.inferredColumn(classes[i].orWanted(in, name)), false
 		if t := declared[i]; t != nil {
 			c, numeric = nf.declaredColumn(*t), unsizedDecimal(*t)
 		} else if c.Type.Kind == kalla.Text && classes[i].forms != 0 {

@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"kalla"
+	"kalla/internal/engine"
 	"kalla/internal/source"
 )
 
@@ -16,6 +18,21 @@ type valueClass struct {
 	forms form
 	scale int // digits behind the decimal point
 	whole int // digits before it
+}
+
+// orWanted is the class itself, or, where no value was seen, that of what the
+// recipe takes the column for, so that a file without records fits every recipe.
+// A value that turns up later decides anew.
+func (v valueClass) orWanted(in engine.Input, name string) valueClass {
+	same := func(s string) bool { return strings.EqualFold(s, name) }
+	switch {
+	case v.forms != 0:
+	case slices.ContainsFunc(in.Numeric, same):
+		v.forms = formDecimal
+	case slices.ContainsFunc(in.Dates, same):
+		v.forms = formDate
+	}
+	return v
 }
 
 // form is a bit set.

@@ -121,7 +121,7 @@ func (s *Session) typedMountOf(ctx context.Context, in engine.Input, from string
 				return nil, err
 			}
 		case n.Detect:
-			c = nf.inferredColumn(classes[i])
+			c = nf.inferredColumn(classes[i].orWanted(in, n.Name))
 		default:
 			c = nativeCast(n.Type)
 		}
