@@ -78,15 +78,8 @@ func (s *Session) csvMount(ctx context.Context, in engine.Input, f *csvFile, dec
 		c.Name, c.Raw = name, rawName(i)
 		m.Columns[i] = c
 	}
-	if c := f.src.Get("compression"); f.src.Type == source.File && (c == "gzip" || c == "zstd") {
-		m.Verify = func(ctx context.Context) error {
-			for _, p := range f.paths {
-				if err := complete(ctx, f.src, p); err != nil {
-					return err
-				}
-			}
-			return nil
-		}
+	if f.src.Type == source.File {
+		m.Verify = f.verify
 	}
 	m.Retype = func(ctx context.Context, failed error) (*mount, error) {
 		i, ok := misfitColumn(failed)
@@ -144,7 +137,7 @@ func (s *Session) openCSV(ctx context.Context, src source.Source) (*csvFile, err
 		}
 		if strings.TrimSpace(head) == "" {
 			if src.Type == source.File && src.Has("compression") {
-				if err := complete(ctx, src, path); err != nil {
+				if _, err := complete(ctx, src, path); err != nil {
 					return nil, err
 				}
 			}

@@ -2,6 +2,7 @@ package duckdb
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -234,17 +235,85 @@ func (r *recordReader) peekIs(a, b byte) bool {
 }
 
 // complete reads a compressed file to its end. DuckDB takes a file that was cut
-// off for a whole one; here its length and checksum are verified.
-func complete(ctx context.Context, src source.Source, path string) error {
+// off for a whole one; here its length and checksum are verified. It returns
+// the bytes of the last line.
+func complete(ctx context.Context, src source.Source, path string) (lastLine int64, err error) {
 	r, err := openText(src, path)
+	var last lastLineWriter
 	if err == nil {
 		defer r.Close()
-		_, err = io.Copy(io.Discard, contextReader{ctx, r})
+		_, err = io.Copy(&last, contextReader{ctx, r})
 	}
 	if err == nil || ctx.Err() != nil {
-		return ctx.Err()
+		return last.bytes, ctx.Err()
 	}
-	return &kalla.Error{Code: kalla.CodeSource, Where: path, Why: "the compressed data is damaged or cut off: " + err.Error(), Hint: "copy the file again"}
+	return 0, &kalla.Error{Code: kalla.CodeSource, Where: path, Why: "the compressed data is damaged or cut off: " + err.Error(), Hint: "copy the file again"}
+}
+
+// lastLineWriter counts the bytes of the last line that was written to it, the
+// end of a line not being a line of its own.
+type lastLineWriter struct {
+	bytes int64
+	ended bool // a line end was the last that was written
+}
+
+func (w *lastLineWriter) Write(p []byte) (int, error) {
+	const ends = "\r\n"
+	body := bytes.TrimRight(p, ends)
+	if len(body) > 0 {
+		if i := bytes.LastIndexAny(body, ends); i >= 0 {
+			w.bytes = int64(len(body) - i - 1)
+		} else if w.ended {
+			w.bytes = int64(len(body))
+		} else {
+			w.bytes += int64(len(body))
+		}
+		w.ended = false
+	}
+	w.ended = w.ended || len(body) < len(p)
+	return len(p), nil
+}
+
+// verify finds what DuckDB overlooks in local files: that one was cut off, and
+// that a line longer than its buffer ends one, which it leaves out.
+func (f *csvFile) verify(ctx context.Context) error {
+	for _, path := range f.paths {
+		var last int64
+		var err error
+		if c := f.src.Get("compression"); c == "gzip" || c == "zstd" {
+			last, err = complete(ctx, f.src, path)
+		} else {
+			last, err = lastLine(path)
+		}
+		if err != nil {
+			return err
+		}
+		if last > maxRecord {
+			where := path
+			if n := f.faultyLine(path); n > 0 {
+				where = fmt.Sprintf("%s line %d", path, n)
+			}
+			return &kalla.Error{Code: kalla.CodeSource, Where: where, Why: errLineTooLong.Error(),
+				Hint: "look for a quote that is not closed, or check that this is a CSV file"}
+		}
+	}
+	return nil
+}
+
+// lastLine returns the bytes of the last line of a file, as far as they matter.
+func lastLine(path string) (int64, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return 0, &kalla.Error{Code: kalla.CodeSource, Where: path, Err: err}
+	}
+	defer f.Close()
+	size, err := f.Seek(0, io.SeekEnd)
+	if err != nil || size <= maxRecord {
+		return 0, err
+	}
+	var w lastLineWriter
+	_, err = io.Copy(&w, io.NewSectionReader(f, size-maxRecord-8, maxRecord+8)) // a few more for the line ends
+	return w.bytes, err
 }
 
 type contextReader struct {
