@@ -164,13 +164,9 @@ func (c *compiler) closestOfPass(p *pass, side kalla.Side) string {
 	if p.spec.Sum != nil {
 		summed = p.sumL + " IS NOT NULL AND " + p.sumR + " IS NOT NULL"
 	}
-	near, best := p.table("near_"+string(side)), p.table("closest_"+string(side))
+	best := p.table("closest_" + string(side))
 	carried := columns("m", names("", "m", len(measures))) + columns("y", names("", "y", len(keys)))
-	found := near
-	if p.spec.Sum != nil {
-		found = "(" + c.withSum(p, side, near, len(tests), columns("d", names("", "d", len(diffs)))+carried) + ")"
-	}
-	params := []string{"near", near, "best", best, "found", found, "x", x, "y", y, "failed", strings.Join(failed, " + "), "first", strings.Join(first, " "),
+	params := []string{"best", best, "x", x, "y", y, "failed", strings.Join(failed, " + "), "first", strings.Join(first, " "),
 		"summed", summed, "carries", columns("f", tests) + columns("d", diffs) + columns("m", measures) + columns("y", keys), "carried", carried, "d", columns("d", names("n.", "d", len(diffs))),
 		"X", c.seekers(p, side), "Y", c.sought(p, other), "bound", fmt.Sprint(linkBound),
 		"order", list([]string{"failed"}, nullsLast(len(diffs)), names("n.", "y", len(keys)))}
@@ -215,12 +211,15 @@ JOIN (SELECT {ye} AS v, count(*) AS n FROM {bare} WHERE {ye} IN (SELECT {xe} FRO
 	if len(links) == 0 {
 		links = append(links, pairs+e("{X} JOIN {Y} ON FALSE"))
 	}
-	c.add("candidates of what is left", e("CREATE TABLE {near} AS ")+weighed(strings.Join(links, "\nUNION ALL\n")))
 	if eq := p.equalities(); crowd != "" && !c.coversKey(eq, other) {
-		c.crowded(p, side, crowd, e, func(from string) string { return weighed(pairs + from) })
+		links = append(links, pairs+c.crowded(p, side, crowd, e))
 	}
-	c.add("closest of them", e(`CREATE TABLE {best} AS SELECT x_id, y_id, failed, first{carried} FROM
-(SELECT n.*, row_number() OVER (PARTITION BY x_id ORDER BY {order}) AS place FROM {found} n) b WHERE place = 1`))
+	found := weighed(strings.Join(links, "\nUNION ALL\n"))
+	if p.spec.Sum != nil {
+		found = c.withSum(p, side, found, len(tests), columns("d", names("", "d", len(diffs)))+carried)
+	}
+	c.add("closest candidates", e(`CREATE TABLE {best} AS SELECT x_id, y_id, failed, first{carried} FROM
+(SELECT n.*, row_number() OVER (PARTITION BY x_id ORDER BY {order}) AS place FROM (`)+found+") n) b WHERE place = 1")
 	return fmt.Sprintf("SELECT %d AS pass, x_id, y_id, failed, first%s FROM %s", p.no, carried, best)
 }
 
@@ -236,7 +235,7 @@ func (c *compiler) withSum(p *pass, side kalla.Side, near string, index int, car
 		apart += " OR n.y_id IN (SELECT id FROM " + t + ")"
 	}
 	return expand(`SELECT x_id, y_id, failed + unmet AS failed, CASE WHEN failed = 0 AND unmet = 1 THEN {i} ELSE first END AS first{carried} FROM
-(SELECT n.*, CASE WHEN failed = 0 AND summed AND ({apart}) THEN 0 ELSE 1 END AS unmet FROM {near} n) s`,
+(SELECT n.*, CASE WHEN failed = 0 AND summed AND ({apart}) THEN 0 ELSE 1 END AS unmet FROM ({near}) n) s`,
 		"i", fmt.Sprint(index), "apart", apart, "near", near, "carried", carried)
 }
 
@@ -270,9 +269,10 @@ func (c *compiler) prefixLink(p *pass, side kalla.Side, k condition) string {
 	return items[side] + " JOIN " + items[y] + " ON " + value[side] + " = " + value[y]
 }
 
-// crowded adds candidates where more records than linkBound share all the
-// equalities: the nearest below and above by the first tolerance, or the first by key.
-func (c *compiler) crowded(p *pass, side kalla.Side, link string, e func(string, ...string) string, weighed func(from string) string) {
+// crowded finds candidates where more records than linkBound share all the
+// equalities: the nearest below and above by the first tolerance, or the first
+// by key. It returns FROM text of the pairs.
+func (c *compiler) crowded(p *pass, side kalla.Side, link string, e func(string, ...string) string) string {
 	other := side.Other()
 	var xs, ys, on []string
 	for i, k := range p.equalities() {
@@ -305,9 +305,10 @@ w AS (SELECT *, max(CASE WHEN side = 1 THEN v END) OVER (PARTITION BY {e} ORDER 
  min(CASE WHEN side = 1 THEN v END) OVER (PARTITION BY {e} ORDER BY v RANGE BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING) AS hi FROM u)
 SELECT a.id AS x_id, b.id AS y_id FROM w a JOIN q b ON {on} AND a.lo = b.v WHERE a.side = 0
 UNION SELECT a.id, b.id FROM w a JOIN q b ON {on} AND a.hi = b.v WHERE a.side = 0`, append(params, "ea", list(names("a.", "e", n)))...)},
-			Exec{"candidates in the crowd", e(`INSERT INTO {near} `) + weighed(e(`{crowd} z JOIN {X} ON {x}.kalla_id = z.x_id JOIN {link} {y} ON {y}.kalla_id = z.y_id`, params...))},
 		},
+		Else: []Node{Exec{"no crowd", e("CREATE TABLE {crowd} (x_id BIGINT, y_id BIGINT)", params...)}},
 	})
+	return e(`{crowd} z JOIN {X} ON {x}.kalla_id = z.x_id JOIN {link} {y} ON {y}.kalla_id = z.y_id`, params...)
 }
 
 // closest makes kalla_closest_left (x_id, reason, closest_key, closest_pass, closest_score, taken_by, diff0, …).

@@ -2,6 +2,7 @@ package duckdb
 
 import (
 	"context"
+	"fmt"
 
 	"kalla"
 )
@@ -12,9 +13,14 @@ func (s *Session) Columns(ctx context.Context, query string) (kalla.Schema, erro
 	return schema, engineError(ctx, err)
 }
 
+// dictionaryBound is the most distinct values of a row group that are written
+// as a dictionary. DuckDB's own bound, a fifth of the rows, costs a fifth more
+// time on references and names and saves next to nothing.
+const dictionaryBound = 8192
+
 // WriteParquet writes the rows of a query to a Parquet file.
 func (s *Session) WriteParquet(ctx context.Context, query, path string) (int64, error) {
-	return s.Exec(ctx, "COPY ("+query+") TO "+text(path)+" (FORMAT parquet)")
+	return s.Exec(ctx, fmt.Sprintf("COPY (%s) TO %s (FORMAT parquet, DICTIONARY_SIZE_LIMIT %d)", query, text(path), dictionaryBound))
 }
 
 // Gate returns the gate that SQL texts of recipes pass before this session runs them.
