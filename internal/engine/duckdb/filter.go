@@ -59,7 +59,7 @@ func missingColumn(in engine.Input, name string, schema kalla.Schema) error {
 	for i, c := range schema {
 		names[i] = c.Name
 	}
-	e := &kalla.Error{Code: kalla.CodeSource, Where: in.Source.Location(),
+	e := &kalla.Error{Code: kalla.CodeRecipe, Where: in.Source.Location(),
 		Why:  fmt.Sprintf("there is no column %q", name),
 		Hint: "the columns are " + shortenList(names)}
 	if near := closest(name, names); near != "" {

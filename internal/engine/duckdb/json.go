@@ -1,7 +1,11 @@
 package duckdb
 
 import (
+	"bufio"
+	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -28,7 +32,7 @@ func (s *Session) mountJSON(ctx context.Context, in engine.Input) (*mount, error
 	args := list + ", format='" + format + "'" + compressionArg(in.Source)
 	found, err := s.nativeColumns(ctx, "FROM read_json("+args+", sample_size=-1)")
 	if err != nil {
-		return nil, contentError(in.Source, err, "JSON")
+		return nil, s.jsonError(ctx, in.Source, err)
 	}
 	exact, err := s.exactNumbers(ctx, args, found)
 	if err != nil {
@@ -82,4 +86,45 @@ func (s *Session) exactNumbers(ctx context.Context, args string, found []nativeC
 		exact[name] = results[i]
 	}
 	return exact, nil
+}
+
+// jsonError says that a file is no JSON, and of records one a line, which line
+// is none: the reader's own count is not to be relied on.
+func (s *Session) jsonError(ctx context.Context, src source.Source, err error) error {
+	err = contentError(src, err, "JSON")
+	var known *kalla.Error
+	if src.Format != source.NDJSON || src.Type != source.File || !errors.As(err, &known) {
+		return err
+	}
+	paths, filesErr := s.files(ctx, src)
+	if filesErr != nil {
+		return err
+	}
+	for _, path := range paths {
+		if n := brokenLine(src, path); n > 0 {
+			known.Where, known.Why = fmt.Sprintf("%s line %d", path, n), "the line is not valid JSON"
+			known.Hint = "each line of the file must hold one whole JSON object"
+			break
+		}
+	}
+	return err
+}
+
+// brokenLine returns the first line of a local file that is not JSON, or 0.
+func brokenLine(src source.Source, path string) int {
+	r, err := openText(src, path)
+	if err != nil {
+		return 0
+	}
+	defer r.Close()
+	in := bufio.NewReader(r)
+	for n := 1; ; n++ {
+		line, err := in.ReadBytes('\n')
+		if line = bytes.TrimSpace(line); len(line) > 0 && !json.Valid(line) {
+			return n
+		}
+		if err != nil {
+			return 0
+		}
+	}
 }

@@ -293,7 +293,7 @@ func TestFiltersAndDerive(t *testing.T) {
 			t.Errorf("error is %v", e)
 		}
 		in.Filters = []kalla.Filter{filter("amuont", kalla.FilterGt, "1")}
-		if e := stageErr(t, s, in, kalla.CodeSource); !strings.Contains(e.Hint, `did you mean "amount"`) {
+		if e := stageErr(t, s, in, kalla.CodeRecipe); !strings.Contains(e.Hint, `did you mean "amount"`) {
 			t.Errorf("hint is %q", e.Hint)
 		}
 		in.Filters = nil
