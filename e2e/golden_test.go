@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -93,7 +94,8 @@ func replayWith(t tester, db *sql.DB, job app.Job) expectation {
 }
 
 func hintOf(err error) string {
-	if e, ok := err.(*kalla.Error); ok {
+	var e *kalla.Error
+	if errors.As(err, &e) {
 		return e.Hint
 	}
 	return ""

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strconv"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -172,9 +173,7 @@ func TestStability(t *testing.T) {
 		const nothing = 1000 // further than any candidate
 		gotL, gotR := map[int]int{}, map[int]int{}
 		for _, m := range got.Matches {
-			var l, r int
-			fmt.Sscan(m.Left[0], &l)
-			fmt.Sscan(m.Right[0], &r)
+			l, r := atoi(t, m.Left[0]), atoi(t, m.Right[0])
 			gotL[l], gotR[r] = abs(lefts[l]-rights[r]), abs(lefts[l]-rights[r])
 		}
 		of := func(m map[int]int, i int) int {
@@ -191,6 +190,14 @@ func TestStability(t *testing.T) {
 			}
 		}
 	})
+}
+
+func atoi(t *rapid.T, s string) int {
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 func abs(n int) int { return max(n, -n) }
