@@ -1,0 +1,244 @@
+package infer
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/shopspring/decimal"
+
+	"kalla"
+)
+
+var one = decimal.NewFromInt(1)
+
+// choosePasses tries passes on what the earlier ones leave, the surest first:
+// references with amounts; groups whose sums balance; amounts with names, accounts and dates.
+func (d *drafter) choosePasses() error {
+	for _, s := range []*side{d.left, d.right} {
+		if err := d.exec("CREATE TABLE %s AS %s", goneTable(s), d.badRecords(s)); err != nil {
+			return err
+		}
+	}
+	f := d.facts
+	for _, k := range d.links {
+		if !k.trusted {
+			continue
+		}
+		t := trial{cardinality: kalla.OneToOne, on: k.on, amount: f.amount != nil, date: f.date != nil}
+		if err := d.consider(t); err != nil {
+			return err
+		}
+	}
+	if f.amount != nil {
+		if err := d.groupPasses(); err != nil {
+			return err
+		}
+		return d.amountPasses()
+	}
+	return nil
+}
+
+// badRecords is a query of the records whose key is missing or repeated; they match nothing.
+func (d *drafter) badRecords(s *side) string {
+	if s.badKeys == 0 {
+		return "SELECT rowid AS id FROM " + s.table + " WHERE FALSE"
+	}
+	var cols []*column
+	for _, k := range s.key {
+		cols = append(cols, s.find(k))
+	}
+	list, present := d.idents(cols)
+	return fmt.Sprintf("SELECT rowid AS id FROM %[3]s WHERE NOT (%[2]s) OR (%[1]s) IN (SELECT (%[1]s) FROM %[3]s GROUP BY %[1]s HAVING count(*) > 1)", list, present, s.table)
+}
+
+// groupPasses tries, for what records share, one record against several, and groups of several on both sides.
+func (d *drafter) groupPasses() error {
+	for _, cardinality := range []kalla.Cardinality{kalla.OneToMany, kalla.ManyToOne, kalla.ManyToMany} {
+		for _, k := range d.links {
+			t := trial{cardinality: cardinality, on: k.on, amount: true}
+			if cardinality != kalla.ManyToMany {
+				t.date = d.facts.date != nil
+				var err error
+				if t, err = d.orPrefix(t, k); err != nil {
+					return err
+				}
+			}
+			if err := d.consider(t); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// orPrefix is the trial, or the same with a prefix in place of the equality where that explains more.
+func (d *drafter) orPrefix(t trial, k *link) (trial, error) {
+	p := k.on[0]
+	if !k.trusted || len(k.on) > 1 || p.l.typ.Kind != kalla.Text || p.r.typ.Kind != kalla.Text {
+		return t, nil
+	}
+	o, err := d.try(t)
+	if err != nil {
+		return t, err
+	}
+	best, t0 := o.left+o.right, t
+	op := kalla.OpPrefixOf
+	if t.cardinality == kalla.ManyToOne {
+		op = kalla.OpHasPrefix
+	}
+	t0.prefix = op
+	if o, err = d.try(t0); err != nil {
+		return t, err
+	}
+	if o.left+o.right > 1.02*best && o.several >= 2*o.unbalanced {
+		return t0, nil
+	}
+	return t, nil
+}
+
+// amountPasses tries amounts together with accounts, names and dates.
+func (d *drafter) amountPasses() error {
+	f := d.facts
+	var accounts [][]pairing
+	for _, s := range f.same {
+		if s.agree >= 0.97 && s.chance <= 0.2 {
+			accounts = append(accounts, []pairing{s.pairing})
+			break
+		}
+	}
+	var name *nameFact
+	if len(f.names) > 0 {
+		name = &f.names[0]
+	}
+	var list []trial
+	for _, exactly := range []bool{true, false} {
+		if !exactly && f.amount.within == nil {
+			continue
+		}
+		for _, account := range append(accounts, nil) {
+			for _, n := range []*nameFact{name, nil} {
+				if n == nil && account == nil && (name != nil || len(accounts) > 0 || !exactly) || !exactly && account == nil {
+					continue
+				}
+				list = append(list, trial{cardinality: kalla.OneToOne, on: account, amount: true, exactly: exactly, date: f.date != nil, name: n})
+				if n == nil {
+					break
+				}
+			}
+		}
+	}
+	for _, t := range list {
+		if err := d.consider(t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// consider tries a pass and takes it into the recipe when it explains enough of what is left.
+func (d *drafter) consider(t trial) error {
+	o, err := d.try(t)
+	if err != nil || !d.convinces(t, o) {
+		return err
+	}
+	for _, p := range t.on {
+		if err := d.asText(p); err != nil {
+			return err
+		}
+	}
+	for _, s := range []*side{d.left, d.right} {
+		if err := d.exec("INSERT INTO %s SELECT id FROM %s", goneTable(s), matchedTable(s)); err != nil {
+			return err
+		}
+	}
+	d.left.matched += int64(o.left)
+	d.right.matched += int64(o.right)
+	return d.addPass(t, o)
+}
+
+// convinces reports whether what a trial found is worth a pass and no accident.
+func (d *drafter) convinces(t trial, o outcome) bool {
+	least := max(1, float64(min(d.left.rows, d.right.rows))/2000)
+	if o.matches < least {
+		return false
+	}
+	if t.cardinality != kalla.OneToOne {
+		// A single record that equals another is no group; several that add up are no accident.
+		return o.several >= least && o.several >= o.unbalanced
+	}
+	if t.amount && o.chance > 0.05*o.matches+0.5 {
+		return false
+	}
+	ambiguous := 0.25
+	if len(t.on) == 0 && t.name == nil {
+		ambiguous = 0.05
+	}
+	return d.trustedOn(t) || o.ambiguous <= ambiguous*o.matches
+}
+
+// trustedOn reports whether a trial compares a reference.
+func (d *drafter) trustedOn(t trial) bool {
+	return len(t.on) > 0 && slices.ContainsFunc(d.links, func(k *link) bool { return k.trusted && slices.EqualFunc(k.on, t.on, func(a, b pairing) bool { return a.l == b.l && a.r == b.r }) })
+}
+
+// addPass writes a trial as a pass of the recipe.
+func (d *drafter) addPass(t trial, o outcome) error {
+	f := d.facts
+	p := kalla.Pass{Cardinality: t.cardinality}
+	for i, x := range t.on {
+		c := x.condition()
+		if i == 0 {
+			c.Op = t.prefix
+		}
+		p.When = append(p.When, c)
+	}
+	paired := t.cardinality == kalla.OneToOne
+	if t.amount && paired {
+		p.When = append(p.When, f.amount.condition(t.exactly))
+	}
+	if t.name != nil {
+		p.When = append(p.When, t.name.condition())
+	}
+	if t.date {
+		p.When = append(p.When, f.date.condition())
+	}
+	if !paired {
+		p.Sum = &kalla.Sum{Left: f.amount.l.name, Right: f.amount.r.name, Within: f.amount.within}
+	}
+	p.Name = d.passName(t)
+	for n, base := 2, p.Name; slices.ContainsFunc(d.recipe.Match, func(x kalla.Pass) bool { return x.Name == p.Name }); n++ {
+		p.Name = fmt.Sprintf("%s (%d)", base, n)
+	}
+	d.recipe.Match = append(d.recipe.Match, p)
+	return d.justify(len(d.recipe.Match)-1, t, o)
+}
+
+func (d *drafter) passName(t trial) string {
+	var parts []string
+	for _, p := range t.on {
+		parts = append(parts, p.l.name)
+	}
+	what := strings.Join(parts, " and ")
+	switch t.cardinality {
+	case kalla.OneToMany:
+		return "one " + what + ", several " + d.right.alias
+	case kalla.ManyToOne:
+		return "several " + d.left.alias + ", one " + t.on[0].r.name
+	case kalla.ManyToMany:
+		return "groups of the same " + what
+	}
+	if t.amount {
+		parts = append(parts, d.facts.amount.l.name)
+	}
+	if t.name != nil {
+		parts = append(parts, "similar "+t.name.l.name)
+	}
+	if t.date && len(parts) < 2 {
+		parts = append(parts, d.facts.date.l.name)
+	}
+	if len(parts) == 1 {
+		return "same " + parts[0]
+	}
+	return strings.Join(parts[:len(parts)-1], ", ") + " and " + parts[len(parts)-1]
+}

@@ -1,0 +1,293 @@
+package infer
+
+import (
+	"fmt"
+	"strings"
+
+	"kalla"
+)
+
+// trial is a pass that is tried on the records that earlier passes leave. The
+// result is what a run would give, but for the order in which records that are
+// exactly alike are paired off.
+type trial struct {
+	cardinality kalla.Cardinality
+	on          []pairing
+	prefix      kalla.Op // of on[0]: prefix_of or has_prefix instead of equality
+	amount      bool     // compare, or sum, the amounts
+	exactly     bool     // without the tolerance
+	date        bool
+	name        *nameFact
+}
+
+// outcome is what a trial gave.
+type outcome struct {
+	matches, left, right float64
+	ambiguous            float64
+	groups, several      float64 // balanced groups, and those with several records on a side of many
+	unbalanced           float64 // groups of several that do not balance
+	chance               float64 // matches of a one_to_one trial where every right record has another one's amount
+}
+
+const (
+	pairTable  = "kalla_infer_pairs"
+	matchTable = "kalla_infer_matches"
+	clashTable = "kalla_infer_clashes"
+	// pairsPerRecord bounds what a trial may join: more means that its conditions identify nothing.
+	pairsPerRecord = 30
+)
+
+func goneTable(s *side) string    { return "kalla_infer_gone_" + string(s.name) }
+func matchedTable(s *side) string { return "kalla_infer_matched_" + string(s.name) }
+
+// items is a FROM item of a side's free records with what the trial compares:
+// e0… the equalities, a the amount, d the date, s the name.
+func (d *drafter) items(t trial, s *side, shuffled bool) string {
+	f := d.facts
+	list := []string{"t.rowid AS id"}
+	where := []string{fmt.Sprintf("t.rowid NOT IN (SELECT id FROM %s)", goneTable(s))}
+	pick := func(l, r *column) *column {
+		if s == d.left {
+			return l
+		}
+		return r
+	}
+	for i, p := range t.on {
+		list = append(list, fmt.Sprintf("%s AS e%d", d.equal(p, pick(p.l, p.r), "t"), i))
+		where = append(where, fmt.Sprintf("e%d IS NOT NULL", i))
+	}
+	if t.amount {
+		a := exact("t." + d.d.Ident(pick(f.amount.l, f.amount.r).name))
+		if shuffled {
+			a = fmt.Sprintf("coalesce(lead(%[1]s) OVER (ORDER BY hash(%[2]s), %[2]s), first_value(%[1]s) OVER (ORDER BY hash(%[2]s), %[2]s))", a, d.keyOf(s, "t"))
+		}
+		list = append(list, a+" AS a")
+		where = append(where, "a IS NOT NULL")
+	}
+	if t.date {
+		list = append(list, day("t."+d.d.Ident(pick(f.date.l, f.date.r).name))+" AS d")
+	}
+	if t.name != nil {
+		x := "t." + d.d.Ident(pick(t.name.l, t.name.r).name)
+		for _, n := range nameSteps {
+			x = d.d.Normalize(n, x)
+		}
+		list = append(list, "nullif("+x+", '') AS s")
+	}
+	return fmt.Sprintf("(SELECT * FROM (SELECT %s FROM %s t WHERE %s) t WHERE %s)", strings.Join(list, ", "), s.table, where[0], strings.Join(append([]string{"TRUE"}, where[1:]...), " AND "))
+}
+
+// pairs is a query of the candidate pairs: l, r, the amounts, and the measures v0…
+func (d *drafter) pairs(t trial, shuffled bool) (query string, measures []string, keys int) {
+	f := d.facts
+	left, right := d.items(t, d.left, false), d.items(t, d.right, shuffled)
+	var on []string
+	for i := range t.on {
+		if i == 0 && t.prefix != "" {
+			short, long, from := "l", "r", &right
+			other := left
+			if t.prefix == kalla.OpHasPrefix {
+				short, long, from, other = "r", "l", &left, right
+			}
+			*from = fmt.Sprintf("(SELECT x.*, substring(x.e0, 1, n.len) AS p FROM %s x JOIN (SELECT DISTINCT length(e0) AS len FROM %s) n ON length(x.e0) >= n.len)", *from, other)
+			on = append(on, short+".e0 = "+long+".p")
+			measures = append(measures, fmt.Sprintf("abs(length(l.e0) - length(r.e0))"))
+			continue
+		}
+		on = append(on, fmt.Sprintf("l.e%d = r.e%d", i, i))
+	}
+	if t.amount && t.cardinality == kalla.OneToOne {
+		if t.exactly || f.amount.within == nil {
+			on = append(on, "l.a = r.a")
+		} else {
+			on = append(on, holds(*f.amount.within, "l.a", "r.a"))
+			measures = append(measures, "abs(l.a - r.a)")
+		}
+	}
+	if t.name != nil {
+		dis := d.d.Dissimilarity(t.name.method, "l.s", "r.s")
+		on = append(on, fmt.Sprintf("%s <= %s", dis, one.Sub(t.name.least).Shift(6)))
+		measures = append(measures, dis)
+	}
+	if t.date {
+		on = append(on, fmt.Sprintf("r.d - l.d BETWEEN %d AND %d", f.date.window.From, f.date.window.To))
+		measures = append(measures, "abs(r.d - l.d)")
+	}
+	amounts := ""
+	if t.amount {
+		amounts = ", l.a AS la, r.a AS ra"
+	}
+	list := ""
+	for i, m := range measures {
+		list += fmt.Sprintf(", %s AS v%d", m, i)
+		measures[i] = fmt.Sprintf("v%d", i)
+	}
+	return fmt.Sprintf("SELECT l.id AS l, r.id AS r%s%s FROM %s l JOIN %s r ON %s", amounts, list, left, right, strings.Join(on, " AND ")), measures, len(on)
+}
+
+// affordable reports whether the equalities of a trial narrow the candidates enough.
+func (d *drafter) affordable(t trial) (bool, error) {
+	if t.prefix != "" {
+		var lengths int
+		from := d.items(t, d.left, false)
+		if t.prefix == kalla.OpHasPrefix {
+			from = d.items(t, d.right, false)
+		}
+		err := d.row("SELECT count(DISTINCT length(e0)) FROM "+from, &lengths)
+		return lengths <= 12, err
+	}
+	var keys []string
+	for i := range t.on {
+		keys = append(keys, fmt.Sprintf("e%d", i))
+	}
+	if t.amount && t.cardinality == kalla.OneToOne && (t.exactly || d.facts.amount.within == nil) {
+		keys = append(keys, "a")
+	}
+	if len(keys) == 0 {
+		return false, nil
+	}
+	list := strings.Join(keys, ", ")
+	var pairs float64
+	err := d.row(fmt.Sprintf("SELECT coalesce(sum(l.n * r.n), 0)::DOUBLE FROM (SELECT %[1]s, count(*) AS n FROM %[2]s GROUP BY %[1]s) l JOIN (SELECT %[1]s, count(*) AS n FROM %[3]s GROUP BY %[1]s) r USING (%[1]s)",
+		list, d.items(t, d.left, false), d.items(t, d.right, false)), &pairs)
+	return pairs <= float64(pairsPerRecord*(d.left.rows+d.right.rows)+10_000), err
+}
+
+// try runs a trial. The records that it matches are in matchedTable of both sides.
+func (d *drafter) try(t trial) (outcome, error) {
+	ok, err := d.affordable(t)
+	if err != nil || !ok {
+		return outcome{}, err
+	}
+	switch t.cardinality {
+	case kalla.OneToOne:
+		return d.tryPairs(t)
+	case kalla.ManyToMany:
+		return d.tryGroups(t)
+	}
+	return d.tryGroup(t)
+}
+
+func (d *drafter) tryPairs(t trial) (outcome, error) {
+	var o outcome
+	query, measures, _ := d.pairs(t, false)
+	rank := strings.Join(append(measures, ""), ", ")
+	top := "1"
+	if len(measures) > 0 {
+		top = "rank() OVER (PARTITION BY %s ORDER BY " + strings.Join(measures, ", ") + ")"
+	}
+	level := func(by string) string { return strings.ReplaceAll(top, "%s", by) }
+	for _, q := range []string{
+		fmt.Sprintf("CREATE OR REPLACE TABLE %s AS %s", pairTable, query),
+		fmt.Sprintf(`CREATE OR REPLACE TABLE %s AS SELECT p.*, dense_rank() OVER (ORDER BY %s) AS lo, dense_rank() OVER (ORDER BY %s) AS ro
+FROM (SELECT * FROM %[4]s WHERE l IN (SELECT l FROM %[4]s GROUP BY l HAVING count(*) > 1) OR r IN (SELECT r FROM %[4]s GROUP BY r HAVING count(*) > 1)) p JOIN %[5]s x ON x.rowid = p.l JOIN %[6]s y ON y.rowid = p.r`,
+			clashTable, d.keyOf(d.left, "x"), d.keyOf(d.right, "y"), pairTable, d.left.table, d.right.table),
+		fmt.Sprintf("CREATE OR REPLACE TABLE %s AS SELECT l, r FROM %s WHERE (l, r) NOT IN (SELECT (l, r) FROM %s)", matchTable, pairTable, clashTable),
+	} {
+		if err := d.exec("%s", q); err != nil {
+			return o, err
+		}
+	}
+	const rounds = 20
+	for range rounds {
+		n, err := d.s.Exec(d.ctx, fmt.Sprintf(`INSERT INTO %[1]s SELECT l, r FROM (SELECT l, r, row_number() OVER (PARTITION BY l ORDER BY %[2]s ro) AS a, row_number() OVER (PARTITION BY r ORDER BY %[2]s lo) AS b
+FROM %[3]s WHERE l NOT IN (SELECT l FROM %[1]s) AND r NOT IN (SELECT r FROM %[1]s)) WHERE a = 1 AND b = 1`, matchTable, rank, clashTable))
+		if err != nil {
+			return o, err
+		}
+		if n == 0 {
+			break
+		}
+	}
+	err := d.row(fmt.Sprintf(`SELECT (SELECT count(*) FROM %[1]s), (SELECT count(*) FROM %[1]s WHERE l IN (SELECT l FROM (SELECT l, %[3]s AS k FROM %[2]s) WHERE k = 1 GROUP BY l HAVING count(*) > 1) OR r IN (SELECT r FROM (SELECT r, %[4]s AS k FROM %[2]s) WHERE k = 1 GROUP BY r HAVING count(*) > 1))`,
+		matchTable, clashTable, level("l"), level("r")), &o.matches, &o.ambiguous)
+	if err != nil {
+		return o, err
+	}
+	o.left, o.right = o.matches, o.matches
+	if t.amount && o.matches > 0 {
+		shuffled, _, _ := d.pairs(t, true)
+		if err := d.row("SELECT least(count(DISTINCT l), count(DISTINCT r)) FROM ("+shuffled+")", &o.chance); err != nil {
+			return o, err
+		}
+	}
+	return o, d.matchedOf("SELECT l AS id FROM "+matchTable, "SELECT r AS id FROM "+matchTable)
+}
+
+func (d *drafter) matchedOf(left, right string) error {
+	if err := d.exec("CREATE OR REPLACE TABLE %s AS %s", matchedTable(d.left), left); err != nil {
+		return err
+	}
+	return d.exec("CREATE OR REPLACE TABLE %s AS %s", matchedTable(d.right), right)
+}
+
+// tryGroup tries one record of a side against several of the other.
+func (d *drafter) tryGroup(t trial) (outcome, error) {
+	var o outcome
+	query, measures, _ := d.pairs(t, false)
+	one, many, src := "l", "r", d.left
+	if t.cardinality == kalla.ManyToOne {
+		one, many, src = "r", "l", d.right
+	}
+	err := d.exec(`CREATE OR REPLACE TABLE %s AS SELECT p.l, p.r, p.la, p.ra FROM (SELECT p.*, row_number() OVER (PARTITION BY %s ORDER BY %s) AS place FROM (%s) p JOIN %s x ON x.rowid = p.%s) p WHERE place = 1`,
+		pairTable, many, strings.Join(append(measures, d.keyOf(src, "x")), ", "), query, src.table, one)
+	if err != nil {
+		return o, err
+	}
+	sumOf := fmt.Sprintf("sum(%sa)", many)
+	left, right := "any_value(la)", sumOf
+	if t.cardinality == kalla.ManyToOne {
+		left, right = sumOf, "any_value(ra)"
+	}
+	if err := d.exec("CREATE OR REPLACE TABLE %s AS SELECT %s AS one, count(*) AS n, coalesce(%s, FALSE) AS balanced FROM %s GROUP BY %s", matchTable, one, d.balanced(left, right), pairTable, one); err != nil {
+		return o, err
+	}
+	if err := d.row(fmt.Sprintf("SELECT count_if(balanced), count_if(balanced AND n > 1), count_if(NOT balanced AND n > 1), coalesce(sum(n) FILTER (WHERE balanced), 0) FROM %s", matchTable), &o.groups, &o.several, &o.unbalanced, &o.right); err != nil {
+		return o, err
+	}
+	o.matches, o.left = o.groups, o.groups
+	if t.cardinality == kalla.ManyToOne {
+		o.left, o.right = o.right, o.left
+	}
+	of := func(x string) string {
+		return fmt.Sprintf("SELECT DISTINCT p.%s AS id FROM %s p JOIN %s m ON m.one = p.%s WHERE m.balanced", x, pairTable, matchTable, one)
+	}
+	return o, d.matchedOf(of("l"), of("r"))
+}
+
+// tryGroups tries all records that agree on the equalities as one group.
+func (d *drafter) tryGroups(t trial) (outcome, error) {
+	var o outcome
+	var keys, same []string
+	for i := range t.on {
+		keys = append(keys, fmt.Sprintf("e%d", i))
+		same = append(same, fmt.Sprintf("m.e%d = t.e%d", i, i))
+	}
+	list := strings.Join(keys, ", ")
+	grouped := func(s *side) string {
+		return fmt.Sprintf("(SELECT %s, sum(a) AS a, count(*) AS n FROM %s GROUP BY %s)", list, d.items(t, s, false), list)
+	}
+	err := d.exec("CREATE OR REPLACE TABLE %s AS SELECT %s, l.n AS ln, r.n AS rn, coalesce(%s, FALSE) AS balanced FROM %s l JOIN %s r USING (%s)",
+		matchTable, list, d.balanced("l.a", "r.a"), grouped(d.left), grouped(d.right), list)
+	if err != nil {
+		return o, err
+	}
+	if err := d.row(fmt.Sprintf("SELECT count_if(balanced), count_if(balanced AND ln > 1 AND rn > 1), count_if(NOT balanced AND ln > 1 AND rn > 1), coalesce(sum(ln) FILTER (WHERE balanced), 0), coalesce(sum(rn) FILTER (WHERE balanced), 0) FROM %s", matchTable),
+		&o.groups, &o.several, &o.unbalanced, &o.left, &o.right); err != nil {
+		return o, err
+	}
+	o.matches = o.groups
+	of := func(s *side) string {
+		return fmt.Sprintf("SELECT t.id FROM %s t JOIN %s m ON %s WHERE m.balanced", d.items(t, s, false), matchTable, strings.Join(same, " AND "))
+	}
+	return o, d.matchedOf(of(d.left), of(d.right))
+}
+
+// balanced is SQL of whether two sums agree.
+func (d *drafter) balanced(left, right string) string {
+	w := d.facts.amount.within
+	if w == nil {
+		w = &tolerances[0]
+	}
+	return holds(*w, left, right)
+}
