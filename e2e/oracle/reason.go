@@ -2,6 +2,7 @@ package oracle
 
 import (
 	"math/big"
+	"slices"
 	"strings"
 
 	"github.com/shopspring/decimal"
@@ -27,16 +28,9 @@ type closest struct {
 // explain says why a good record that no pass matched is unmatched.
 func (x *run) explain(side kalla.Side, rec *record) Unmatched {
 	out := Unmatched{Row: rec.row, Key: rec.name, Reason: kalla.NoCandidate}
-	var best *closest
-	for i := range x.passes {
-		if len(x.passes[i].when) == 0 {
-			continue
-		}
-		for _, c := range x.linked(i, side, rec) {
-			if best == nil || c.closer(best) {
-				best = c
-			}
-		}
+	best := x.nearest(side, rec, byIdentity)
+	if best == nil {
+		best = x.nearest(side, rec, byAmount)
 	}
 	if best == nil {
 		return out
@@ -60,12 +54,44 @@ func (x *run) explain(side kalla.Side, rec *record) Unmatched {
 	return out
 }
 
+// Links are of two kinds; equal amounts are followed where nothing else leads to anybody.
+const (
+	byIdentity = iota
+	byAmount
+)
+
+// nearest is the closest candidate over all passes, nil where there is none.
+func (x *run) nearest(side kalla.Side, rec *record, by int) *closest {
+	var best *closest
+	for i := range x.passes {
+		if len(x.passes[i].when) == 0 {
+			continue
+		}
+		for _, c := range x.linked(i, side, rec, by) {
+			if best == nil || c.closer(best) {
+				best = c
+			}
+		}
+	}
+	return best
+}
+
+// firstFailure is the index of the first condition that fails, the sum coming last.
+func (a *closest) firstFailure() int {
+	if i := slices.Index(a.failed, true); i >= 0 {
+		return i
+	}
+	return len(a.failed)
+}
+
 func (a *closest) closer(b *closest) bool {
 	switch {
 	case a.failures != b.failures:
 		return a.failures < b.failures
 	case a.pass != b.pass:
 		return a.pass < b.pass
+	case a.firstFailure() != b.firstFailure():
+		return a.firstFailure() > b.firstFailure()
 	}
 	for i := range a.diffs {
 		x, y := a.diffs[i], b.diffs[i]
@@ -83,7 +109,7 @@ func (a *closest) closer(b *closest) bool {
 }
 
 // linked are the records of the other side that share a link with rec in the pass.
-func (x *run) linked(i int, side kalla.Side, rec *record) []*closest {
+func (x *run) linked(i int, side kalla.Side, rec *record, by int) []*closest {
 	others := x.right
 	if side == kalla.Right {
 		others = x.left
@@ -98,9 +124,9 @@ func (x *run) linked(i int, side kalla.Side, rec *record) []*closest {
 	var out []*closest
 	for rank, other := range others {
 		l, r := sides(other)
-		linked := allEqualitiesHold(p, l, r)
+		linked := by == byIdentity && allEqualitiesHold(p, l, r)
 		for _, c := range p.when {
-			if linked || !c.links(l, r) {
+			if linked || c.numericWithin() != (by == byAmount) || !c.links(l, r) {
 				continue
 			}
 			// The records of the other side that have the link value.

@@ -16,7 +16,7 @@ type Plan struct {
 }
 
 type queries struct {
-	totals, passes, reasons, breaks, subsets string
+	totals, passes, reasons, breaks string
 }
 
 // Node is a step of a plan: Exec, If, Loop, Guard or Search.
