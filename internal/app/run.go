@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -186,5 +187,9 @@ func (r *run) publish(ctx context.Context, w *evidence.Writer, files map[string]
 			m.Extras = append(m.Extras, src)
 		}
 	}
-	return w.Publish(ctx, m)
+	// The engine has nothing left to do, and freeing its memory takes as long as hashing the files.
+	freed := make(chan error, 1)
+	go func() { freed <- r.session.Close() }()
+	err = w.Publish(ctx, m)
+	return errors.Join(err, <-freed)
 }
