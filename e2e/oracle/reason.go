@@ -275,9 +275,11 @@ func (c condition) ordered() bool {
 }
 
 func isCurrency(column string) bool {
-	switch strings.ToLower(column) {
-	case "currency", "curr", "ccy":
-		return true
+	notLetter := func(r rune) bool { return r < 'a' || r > 'z' }
+	for _, word := range strings.FieldsFunc(strings.ToLower(column), notLetter) {
+		if word == "currency" || word == "curr" || word == "ccy" {
+			return true
+		}
 	}
 	return false
 }

@@ -231,8 +231,9 @@ q AS (SELECT * FROM (SELECT a.*, row_number() OVER (PARTITION BY {ea}, a.v ORDER
 u AS (SELECT 0 AS side, id, v, {e} FROM s UNION ALL SELECT 1, id, v, {e} FROM q),
 w AS (SELECT *, max(CASE WHEN side = 1 THEN v END) OVER (PARTITION BY {e} ORDER BY v RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS lo,
  min(CASE WHEN side = 1 THEN v END) OVER (PARTITION BY {e} ORDER BY v RANGE BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING) AS hi FROM u)
-SELECT a.id AS x_id, b.id AS y_id FROM w a JOIN q b ON {on} AND a.lo = b.v WHERE a.side = 0
-UNION SELECT a.id, b.id FROM w a JOIN q b ON {on} AND a.hi = b.v WHERE a.side = 0`, append(params, "ea", list(names("a.", "e", n)))...)},
+SELECT a.id AS x_id, b.id AS y_id FROM w a JOIN q b ON {on} AND a.lo = b.v WHERE a.side = 0 AND a.v IS NOT NULL
+UNION SELECT a.id, b.id FROM w a JOIN q b ON {on} AND a.hi = b.v WHERE a.side = 0 AND a.v IS NOT NULL
+UNION SELECT a.id, b.id FROM s a JOIN (SELECT q.*, row_number() OVER (PARTITION BY {e} ORDER BY place) AS f FROM q) b ON {on} AND b.f = 1 WHERE a.v IS NULL`, append(params, "ea", list(names("a.", "e", n)))...)},
 		},
 		Else: []Node{Exec{"no crowd", e("CREATE TABLE {crowd} (x_id BIGINT, y_id BIGINT)", params...)}},
 	})
