@@ -240,7 +240,7 @@ func (c *command) compile(ctx context.Context, doc *recipe.Document, params map[
 		return nil, err
 	}
 	plan, err := app.Check(ctx, app.Job{
-		Recipe: r, Document: doc, BaseDir: base, Limits: c.limits(), LookupEnv: c.lookupEnv,
+		Recipe: r, Document: doc, BaseDir: base, Limits: c.limits(), LookupEnv: c.env.LookupEnv,
 	})
 	return plan, inFile(err, doc)
 }

@@ -221,19 +221,10 @@ func (s *settings) get(key string) string { return s.merged.String(key) }
 
 // limits are the bounds of the engine. The values were checked when they were read.
 func (c *command) limits() engine.Limits {
-	l := engine.Limits{TempDir: c.path(c.settings.get(keyTempDir))}
+	l := engine.Limits{TempDir: c.path(c.settings.get(keyTempDir)), Extensions: c.path(c.settings.get(keyExtensions))}
 	l.Memory, _ = parseBytes(c.settings.get(keyMemory))
 	l.Threads, _ = strconv.Atoi(c.settings.get(keyThreads))
 	return l
-}
-
-// lookupEnv is the environment as the engine sees it: settings of kalla.yaml included.
-func (c *command) lookupEnv(name string) (string, bool) {
-	if name == extensionsEnv {
-		v := c.path(c.settings.get(keyExtensions))
-		return v, v != ""
-	}
-	return c.env.LookupEnv(name)
 }
 
 func oneOf(values ...string) func(string) error {

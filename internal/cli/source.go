@@ -145,7 +145,7 @@ func (c *command) inputOf(uri string, filters []string) (engine.Input, error) {
 		}
 		in.Filters = append(in.Filters, f)
 	}
-	src, err := source.Parse(uri, nil, c.env.Dir, c.lookupEnv)
+	src, err := source.Parse(uri, nil, c.env.Dir, c.env.LookupEnv)
 	if err != nil {
 		return engine.Input{}, err
 	}

@@ -17,6 +17,8 @@ type Limits struct {
 	Memory  int64  // bytes; 0 lets the driver choose a share of the machine
 	Threads int    // 0 means all processors
 	TempDir string // where the engine spills; empty means a private folder below the system's
+	// Folder of the driver's extensions, if it has such; empty means Kalla's own below the user's cache.
+	Extensions string
 }
 
 // Input is one source to be staged as a table.

@@ -41,11 +41,11 @@ func parse(t testing.TB, text string) *recipe.Document {
 }
 
 func TestBindPutsValuesIn(t *testing.T) {
-	r, err := parse(t, parameterised).Bind(map[string]string{"since": "2026-11-01", "who": "O'Brien; DROP", "tolerance": "-0.50e1", "strict": "true"})
+	_, err := parse(t, parameterised).Bind(map[string]string{"since": "2026-11-01", "who": "O'Brien; DROP", "tolerance": "-0.50e1", "strict": "true"})
 	if err == nil || !strings.Contains(err.Error(), "negative") {
 		t.Errorf("a negative tolerance is not refused: %v", err)
 	}
-	r, err = parse(t, parameterised).Bind(map[string]string{"since": "2026-11-01", "who": "O'Brien", "tolerance": "1.50", "strict": "true"})
+	r, err := parse(t, parameterised).Bind(map[string]string{"since": "2026-11-01", "who": "O'Brien", "tolerance": "1.50", "strict": "true"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -110,7 +110,7 @@ func declaredTypes(in engine.Input, names []string) ([]*kalla.Type, error) {
 	for name, t := range in.Types {
 		c, ok := schema.Find(name)
 		if !ok {
-			e := missingColumn(in, name, schema).(*kalla.Error)
+			e := missingColumn(in, name, schema)
 			e.Why = "types: " + e.Why
 			return nil, e
 		}

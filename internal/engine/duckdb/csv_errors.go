@@ -248,7 +248,7 @@ func (f *csvFile) contentError(err error) error {
 }
 
 // fileError says why a local file cannot be opened or read.
-func fileError(path string, err error) error {
+func fileError(path string, err error) *kalla.Error {
 	e := &kalla.Error{Code: kalla.CodeSource, Where: path, Err: err}
 	var known *kalla.Error
 	switch {

@@ -22,8 +22,7 @@ func TestMain(m *testing.M) { testenv.Main(m) }
 // openWithExtensions returns a session that finds DuckDB's extensions.
 func openWithExtensions(t *testing.T) *duckdb.Session {
 	t.Helper()
-	t.Setenv("KALLA_DUCKDB_EXTENSIONS", testenv.DuckDBExtensions(t))
-	return open(t)
+	return openWith(t, testenv.DuckDBExtensions(t))
 }
 
 func with(databaseURL, query string) string {

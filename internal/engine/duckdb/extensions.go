@@ -22,14 +22,14 @@ func platform() string {
 }
 
 // extensionFolder is where DuckDB looks for extensions by itself and where it
-// would install them: KALLA_DUCKDB_EXTENSIONS, else Kalla's cache, else "" for DuckDB's own folder.
-func extensionFolder() string {
-	if dir := os.Getenv("KALLA_DUCKDB_EXTENSIONS"); dir != "" {
-		return dir
+// would install them: the given folder, else Kalla's cache, else "" for DuckDB's own folder.
+func extensionFolder(given string) string {
+	if given != "" {
+		return given
 	}
-	cache := os.Getenv("XDG_CACHE_HOME")
-	if home, err := os.UserHomeDir(); err == nil && cache == "" {
-		cache = filepath.Join(home, ".cache")
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return ""
 	}
 	dir := filepath.Join(cache, "kalla", "duckdb")
 	if _, err := os.Stat(dir); err != nil {
@@ -39,11 +39,11 @@ func extensionFolder() string {
 }
 
 // extensionFile finds an extension on disk, or returns "".
-func extensionFile(name string) string {
+func (s *Session) extensionFile(name string) string {
 	file := name + ".duckdb_extension"
 	var places []string
-	if dir := extensionFolder(); dir != "" {
-		places = append(places, filepath.Join(dir, extensionVersion, platform(), file), filepath.Join(dir, file))
+	if s.extensions != "" {
+		places = append(places, filepath.Join(s.extensions, extensionVersion, platform(), file), filepath.Join(s.extensions, file))
 	}
 	if home, err := os.UserHomeDir(); err == nil {
 		places = append(places, filepath.Join(home, ".duckdb", "extensions", extensionVersion, platform(), file))
@@ -62,7 +62,7 @@ func (s *Session) load(ctx context.Context, name string) error {
 	if s.loaded[name] {
 		return nil
 	}
-	file := extensionFile(name)
+	file := s.extensionFile(name)
 	query := "LOAD " + text(file)
 	if file == "" {
 		query = "INSTALL " + name + "; LOAD " + name

@@ -58,7 +58,7 @@ func (s *Session) files(ctx context.Context, src source.Source) ([]string, error
 	case err == nil:
 		return []string{src.Path}, nil
 	case !src.IsGlob():
-		e := fileError(src.Path, err).(*kalla.Error)
+		e := fileError(src.Path, err)
 		if near := neighbour(src.Path); near != "" {
 			e.Hint = "did you mean " + near + "?"
 		}

@@ -54,7 +54,7 @@ func filterSQL(in engine.Input, schema kalla.Schema) (source, derived []string, 
 	return source, derived, nil
 }
 
-func missingColumn(in engine.Input, name string, schema kalla.Schema) error {
+func missingColumn(in engine.Input, name string, schema kalla.Schema) *kalla.Error {
 	names := make([]string, len(schema))
 	for i, c := range schema {
 		names[i] = c.Name

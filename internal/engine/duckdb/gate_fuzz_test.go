@@ -45,7 +45,7 @@ func FuzzGate(f *testing.F) {
 			if err != nil {
 				continue
 			}
-			missing(at, c)
+			_ = missing(at, c) // must not panic
 			ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 			got := all(ctx, db, runnable(at, c))
 			cancel()

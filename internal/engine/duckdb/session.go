@@ -35,6 +35,8 @@ type Session struct {
 	temp    string    // private folder for spilling, removed on Close
 	version string
 
+	extensions string // folder of extensions; empty for DuckDB's own
+
 	loaded   map[string]bool   // extensions
 	defined  map[string]bool   // macros
 	attached map[string]string // databases: snapshot key to catalogue name
@@ -98,8 +100,8 @@ func (s *Session) open(ctx context.Context, limits engine.Limits) error {
 	if limits.Memory > 0 {
 		settings = append(settings, fmt.Sprintf("SET memory_limit = '%dB'", limits.Memory))
 	}
-	if folder := extensionFolder(); folder != "" {
-		settings = append(settings, "SET extension_directory = "+text(folder))
+	if s.extensions = extensionFolder(limits.Extensions); s.extensions != "" {
+		settings = append(settings, "SET extension_directory = "+text(s.extensions))
 	}
 	if _, err := s.conn.ExecContext(ctx, strings.Join(settings, "; ")); err != nil {
 		return err

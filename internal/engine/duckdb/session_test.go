@@ -108,9 +108,8 @@ func BenchmarkOpen(b *testing.B) {
 
 // Without the extension a source says what is missing and how to get it.
 func TestMissingExtension(t *testing.T) {
-	t.Setenv("KALLA_DUCKDB_EXTENSIONS", t.TempDir())
 	t.Setenv("HOME", t.TempDir())
-	s := open(t)
+	s := openWith(t, t.TempDir())
 	if _, err := s.Exec(t.Context(), "SET custom_extension_repository = '"+filepath.Join(t.TempDir(), "none")+"'"); err != nil {
 		t.Fatal(err)
 	}

@@ -17,9 +17,12 @@ import (
 )
 
 // open returns a session that ends with the test.
-func open(t *testing.T) *duckdb.Session {
+func open(t *testing.T) *duckdb.Session { return openWith(t, "") }
+
+// openWith opens a session that looks for extensions in a folder.
+func openWith(t *testing.T, extensions string) *duckdb.Session {
 	t.Helper()
-	s, err := duckdb.Open(t.Context(), engine.Limits{TempDir: t.TempDir(), Threads: 2})
+	s, err := duckdb.Open(t.Context(), engine.Limits{TempDir: t.TempDir(), Threads: 2, Extensions: extensions})
 	if err != nil {
 		t.Fatal(err)
 	}
