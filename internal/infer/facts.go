@@ -148,6 +148,30 @@ const (
 
 // confident makes goodTable of the records that are the only ones of their side with the link's value.
 func (d *drafter) confident(k *link) error {
+	if len(k.on) > 1 {
+		return d.confidentAll(k)
+	}
+	// The sketches hold the values already, as they are written and how often.
+	p := k.on[0]
+	alone := func(s *side, c *column) string {
+		e := "v"
+		for _, n := range p.steps {
+			e = d.d.Normalize(n, e)
+		}
+		if p.l.typ.Numeric() && p.r.typ.Numeric() {
+			e = exact(e)
+		} else {
+			e = "nullif(" + e + ", '')"
+		}
+		values := fmt.Sprintf(`SELECT %s AS e, min(v) AS v FROM %s WHERE col = %d AND h %% (SELECT max(k) FROM (SELECT k FROM %s WHERE col = %d UNION ALL SELECT k FROM %s WHERE col = %d)) = 0 GROUP BY e HAVING sum(n) = 1`,
+			e, sketchTable(s), c.index, sketchTable(d.left), p.l.index, sketchTable(d.right), p.r.index)
+		return fmt.Sprintf("(SELECT t.rowid AS id, x.e FROM %s t JOIN (%s) x ON %s = x.v)", s.table, values, d.text(c, "t"))
+	}
+	return d.makePairs(fmt.Sprintf("SELECT l.id AS l_id, r.id AS r_id, hash(l.e) AS h FROM %s l JOIN %s r ON l.e = r.e", alone(d.left, p.l), alone(d.right, p.r)))
+}
+
+// confidentAll is confident for a link of several pairings, by all records.
+func (d *drafter) confidentAll(k *link) error {
 	exprs := func(s *side) []string {
 		var out []string
 		for i, p := range k.on {

@@ -96,6 +96,7 @@ type side struct {
 	options map[string]string
 	derive  []kalla.Derived
 	matched int64
+	free    []*column // the columns of freeTable, once there is one
 }
 
 // column is one column of a staged source with what its values are like.
@@ -104,11 +105,12 @@ type column struct {
 	index    int
 	name     string
 	typ      kalla.Type
-	filled   int64 // not NULL, not empty
-	distinct int64 // about
-	meanLen  float64
+	filled   int64   // not NULL, not empty
+	distinct int64   // about
+	meanLen  float64 // bytes
 	maxLen   int64
-	digits   int64 // values that hold a digit
+	digits   int64 // about how many values hold a digit
+	spaces   int64 // about how many values hold a space
 	derived  bool
 }
 

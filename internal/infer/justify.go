@@ -16,7 +16,7 @@ func (d *drafter) justify(index int, t trial, o outcome) error {
 		if index > 0 {
 			support += " that earlier passes leave"
 		}
-		if t.amount {
+		if o.chance >= 0 {
 			support += fmt.Sprintf("; with shuffled amounts %s", count(o.chance))
 		}
 		if o.ambiguous > 0 {

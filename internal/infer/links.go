@@ -50,7 +50,9 @@ func (k *link) uses(c *column) bool {
 func canLink(c *column) bool {
 	switch c.typ.Kind {
 	case kalla.Text:
-		return c.distinct >= 2 && c.maxLen <= 120
+		// In a large source, texts of several words that hardly ever repeat are no references.
+		prose := c.side.rows > 100_000 && c.spaces > c.filled/2 && c.distinct > c.filled/4
+		return c.distinct >= 2 && c.meanLen <= 32 && c.maxLen <= 64 && !prose
 	case kalla.Integer:
 		return c.distinct >= 2
 	case kalla.DecimalKind:
@@ -79,8 +81,14 @@ func (d *drafter) sketch(s *side, columns []*column, create bool) error {
 		for int(c.distinct)/k > sketchSize {
 			k *= 2
 		}
-		list = append(list, fmt.Sprintf(`SELECT %d AS col, %d AS k, hash(w) AS h, v, count(*) AS n FROM (SELECT %s AS w, v FROM (SELECT %s AS v FROM %s t)) WHERE v IS NOT NULL AND w <> '' AND hash(w) %% %d = 0 GROUP BY w, v`,
-			c.index, k, d.reduced(c, "v"), d.text(c, "t"), s.table, k))
+		// One condition on what is costly: DuckDB computes it for each condition again.
+		// Where values repeat they are grouped first, since reducing them is what costs.
+		values := fmt.Sprintf("SELECT %s AS v, 1 AS n FROM %s t", d.text(c, "t"), s.table)
+		if c.distinct < s.rows/3 {
+			values = fmt.Sprintf("SELECT %s AS v, count(*) AS n FROM %s t GROUP BY 1", d.text(c, "t"), s.table)
+		}
+		list = append(list, fmt.Sprintf("SELECT %d AS col, %d AS k, hash(w) AS h, v, sum(n) AS n FROM (SELECT %s AS w, v, n FROM (%s)) WHERE hash(w) %% %d = 0 GROUP BY w, v HAVING w <> ''",
+			c.index, k, d.reduced(c, "v"), values, k))
 	}
 	if create {
 		if err := d.exec("CREATE TABLE %s (col INTEGER, k INTEGER, h UBIGINT, v VARCHAR, n BIGINT)", sketchTable(s)); err != nil {
@@ -171,7 +179,7 @@ func (d *drafter) rankLinks() {
 		for _, p := range k.on {
 			name += alike(p.l.name, p.r.name) / float64(len(k.on))
 		}
-		return min(k.left, k.right)/max(1, k.crowd()) * (1 + 0.3*name)
+		return min(k.left, k.right) / max(1, k.crowd()) * (1 + 0.3*name)
 	}
 	slices.SortStableFunc(d.links, func(a, b *link) int { return cmp.Compare(score(b), score(a)) })
 }
@@ -284,6 +292,11 @@ func (d *drafter) asText(p pairing) error {
 		}
 		if err := d.exec("ALTER TABLE %s ALTER %s TYPE VARCHAR", c.side.table, d.d.Ident(c.name)); err != nil {
 			return err
+		}
+		if c.side.free != nil {
+			if err := d.exec("ALTER TABLE %s ALTER %s TYPE VARCHAR", freeTable(c.side), d.d.Ident(c.name)); err != nil {
+				return err
+			}
 		}
 		c.typ = kalla.Type{Kind: kalla.Text}
 		c.side.types[c.name] = c.typ

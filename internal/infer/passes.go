@@ -16,7 +16,7 @@ var one = decimal.NewFromInt(1)
 // references with amounts; groups whose sums balance; amounts with names, accounts and dates.
 func (d *drafter) choosePasses() error {
 	for _, s := range []*side{d.left, d.right} {
-		if err := d.exec("CREATE TABLE %s AS %s", goneTable(s), d.badRecords(s)); err != nil {
+		if err := d.makeFree(s); err != nil {
 			return err
 		}
 	}
@@ -39,17 +39,44 @@ func (d *drafter) choosePasses() error {
 	return nil
 }
 
-// badRecords is a query of the records whose key is missing or repeated; they match nothing.
-func (d *drafter) badRecords(s *side) string {
-	if s.badKeys == 0 {
-		return "SELECT rowid AS id FROM " + s.table + " WHERE FALSE"
+// makeFree makes freeTable of all records but those whose key is missing or repeated.
+func (d *drafter) makeFree(s *side) error {
+	f := d.facts
+	need := func(c *column) {
+		if c.side == s && !slices.Contains(s.free, c) {
+			s.free = append(s.free, c)
+		}
 	}
-	var cols []*column
+	var keys []*column
 	for _, k := range s.key {
-		cols = append(cols, s.find(k))
+		keys = append(keys, s.find(k))
+		need(s.find(k))
 	}
-	list, present := d.idents(cols)
-	return fmt.Sprintf("SELECT rowid AS id FROM %[3]s WHERE NOT (%[2]s) OR (%[1]s) IN (SELECT (%[1]s) FROM %[3]s GROUP BY %[1]s HAVING count(*) > 1)", list, present, s.table)
+	add := func(l, r *column) { need(l); need(r) }
+	for _, k := range d.links {
+		for _, p := range k.on {
+			add(p.l, p.r)
+		}
+	}
+	for _, x := range f.same {
+		add(x.l, x.r)
+	}
+	for _, x := range f.names {
+		add(x.l, x.r)
+	}
+	if f.amount != nil {
+		add(f.amount.l, f.amount.r)
+	}
+	if f.date != nil {
+		add(f.date.l, f.date.r)
+	}
+	list, _ := d.idents(s.free)
+	where := "TRUE"
+	if s.badKeys > 0 {
+		key, present := d.idents(keys)
+		where = fmt.Sprintf("%s AND (%s) NOT IN (SELECT (%s) FROM %s WHERE %s GROUP BY %s HAVING count(*) > 1)", present, key, key, s.table, present, key)
+	}
+	return d.exec("CREATE TABLE %s AS SELECT rowid AS kalla_id, %s FROM %s WHERE %s", freeTable(s), list, s.table, where)
 }
 
 // groupPasses tries, for what records share, one record against several, and groups of several on both sides.
@@ -78,21 +105,20 @@ func (d *drafter) orPrefix(t trial, k *link) (trial, error) {
 	if !k.trusted || len(k.on) > 1 || p.l.typ.Kind != kalla.Text || p.r.typ.Kind != kalla.Text {
 		return t, nil
 	}
-	o, err := d.try(t)
+	o, err := d.sampled(t)
 	if err != nil {
 		return t, err
 	}
-	best, t0 := o.left+o.right, t
-	op := kalla.OpPrefixOf
+	best, longer := o.left+o.right, t
+	longer.prefix = kalla.OpPrefixOf
 	if t.cardinality == kalla.ManyToOne {
-		op = kalla.OpHasPrefix
+		longer.prefix = kalla.OpHasPrefix
 	}
-	t0.prefix = op
-	if o, err = d.try(t0); err != nil {
+	if o, err = d.sampled(longer); err != nil {
 		return t, err
 	}
 	if o.left+o.right > 1.02*best && o.several >= 2*o.unbalanced {
-		return t0, nil
+		return longer, nil
 	}
 	return t, nil
 }
@@ -136,19 +162,44 @@ func (d *drafter) amountPasses() error {
 	return nil
 }
 
+// trialSize is about how many records a trial looks at before it is run on all.
+const trialSize = 50_000
+
+// sampled runs a trial on a part of the values that it compares, so that groups stay whole. The outcome is projected to all.
+func (d *drafter) sampled(t trial) (outcome, error) {
+	var most int64
+	for _, s := range []*side{d.left, d.right} {
+		most = max(most, s.rows-s.matched)
+	}
+	t.every = max(1, int(most/trialSize))
+	o, err := d.try(t)
+	return o.times(float64(t.every)), err
+}
+
 // consider tries a pass and takes it into the recipe when it explains enough of what is left.
 func (d *drafter) consider(t trial) error {
+	// References were verified before; everything else has to convince on a part first.
+	chance := -1.0
+	if t.cardinality != kalla.OneToOne || !d.trustedOn(t) {
+		o, err := d.sampled(t)
+		if err != nil || !d.convinces(t, o) {
+			return err
+		}
+		chance, t.affordable = o.chance, true
+	}
+	t.every = 1
 	o, err := d.try(t)
 	if err != nil || !d.convinces(t, o) {
 		return err
 	}
+	o.chance = chance
 	for _, p := range t.on {
 		if err := d.asText(p); err != nil {
 			return err
 		}
 	}
 	for _, s := range []*side{d.left, d.right} {
-		if err := d.exec("INSERT INTO %s SELECT id FROM %s", goneTable(s), matchedTable(s)); err != nil {
+		if err := d.exec("CREATE OR REPLACE TABLE %[1]s AS SELECT * FROM %[1]s WHERE kalla_id NOT IN (SELECT id FROM %[2]s)", freeTable(s), matchedTable(s)); err != nil {
 			return err
 		}
 	}
@@ -167,7 +218,7 @@ func (d *drafter) convinces(t trial, o outcome) bool {
 		// A single record that equals another is no group; several that add up are no accident.
 		return o.several >= least && o.several >= o.unbalanced
 	}
-	if t.amount && o.chance > 0.05*o.matches+0.5 {
+	if o.chance > 0.05*o.matches+0.5 {
 		return false
 	}
 	ambiguous := 0.25
@@ -179,7 +230,9 @@ func (d *drafter) convinces(t trial, o outcome) bool {
 
 // trustedOn reports whether a trial compares a reference.
 func (d *drafter) trustedOn(t trial) bool {
-	return len(t.on) > 0 && slices.ContainsFunc(d.links, func(k *link) bool { return k.trusted && slices.EqualFunc(k.on, t.on, func(a, b pairing) bool { return a.l == b.l && a.r == b.r }) })
+	return len(t.on) > 0 && slices.ContainsFunc(d.links, func(k *link) bool {
+		return k.trusted && slices.EqualFunc(k.on, t.on, func(a, b pairing) bool { return a.l == b.l && a.r == b.r })
+	})
 }
 
 // addPass writes a trial as a pass of the recipe.

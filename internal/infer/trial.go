@@ -18,6 +18,8 @@ type trial struct {
 	exactly     bool     // without the tolerance
 	date        bool
 	name        *nameFact
+	every       int  // looks at one in so many values of what is compared; 1 at all
+	affordable  bool // known to narrow the candidates enough
 }
 
 // outcome is what a trial gave.
@@ -29,6 +31,13 @@ type outcome struct {
 	chance               float64 // matches of a one_to_one trial where every right record has another one's amount
 }
 
+func (o outcome) times(n float64) outcome {
+	for _, x := range []*float64{&o.matches, &o.left, &o.right, &o.ambiguous, &o.groups, &o.several, &o.unbalanced, &o.chance} {
+		*x *= n
+	}
+	return o
+}
+
 const (
 	pairTable  = "kalla_infer_pairs"
 	matchTable = "kalla_infer_matches"
@@ -37,15 +46,16 @@ const (
 	pairsPerRecord = 30
 )
 
-func goneTable(s *side) string    { return "kalla_infer_gone_" + string(s.name) }
+// freeTable holds the records that no pass matched so far, with the columns
+// that passes may compare and, as kalla_id, their row in the staged table.
+func freeTable(s *side) string    { return "kalla_infer_free_" + string(s.name) }
 func matchedTable(s *side) string { return "kalla_infer_matched_" + string(s.name) }
 
 // items is a FROM item of a side's free records with what the trial compares:
-// e0… the equalities, a the amount, d the date, s the name.
+// e0… the equalities, a the amount, d the date, s the name; and the key.
 func (d *drafter) items(t trial, s *side, shuffled bool) string {
 	f := d.facts
-	list := []string{"t.rowid AS id"}
-	where := []string{fmt.Sprintf("t.rowid NOT IN (SELECT id FROM %s)", goneTable(s))}
+	list, present := []string{"t.kalla_id AS id"}, []string{"TRUE"}
 	pick := func(l, r *column) *column {
 		if s == d.left {
 			return l
@@ -54,31 +64,70 @@ func (d *drafter) items(t trial, s *side, shuffled bool) string {
 	}
 	for i, p := range t.on {
 		list = append(list, fmt.Sprintf("%s AS e%d", d.equal(p, pick(p.l, p.r), "t"), i))
-		where = append(where, fmt.Sprintf("e%d IS NOT NULL", i))
+	}
+	sampled := "a"
+	if len(t.on) > 0 {
+		sampled = "e0"
+	}
+	if t.every > 1 && t.long() != s.name {
+		present = append(present, fmt.Sprintf("hash(%s) %% %d = 0", sampled, t.every))
 	}
 	if t.amount {
-		a := exact("t." + d.d.Ident(pick(f.amount.l, f.amount.r).name))
-		if shuffled {
-			a = fmt.Sprintf("coalesce(lead(%[1]s) OVER (ORDER BY hash(%[2]s), %[2]s), first_value(%[1]s) OVER (ORDER BY hash(%[2]s), %[2]s))", a, d.keyOf(s, "t"))
-		}
-		list = append(list, a+" AS a")
-		where = append(where, "a IS NOT NULL")
+		list = append(list, exact("t."+d.d.Ident(pick(f.amount.l, f.amount.r).name))+" AS a")
+		present = append(present, "a IS NOT NULL")
 	}
 	if t.date {
 		list = append(list, day("t."+d.d.Ident(pick(f.date.l, f.date.r).name))+" AS d")
 	}
 	if t.name != nil {
-		x := "t." + d.d.Ident(pick(t.name.l, t.name.r).name)
+		list = append(list, "t."+d.d.Ident(pick(t.name.l, t.name.r).name)+" AS s")
+	}
+	var keys []string
+	for i, k := range s.key {
+		list = append(list, fmt.Sprintf("t.%s AS k%d", d.d.Ident(k), i))
+		keys = append(keys, fmt.Sprintf("k%d", i))
+	}
+	q := fmt.Sprintf("SELECT * FROM (SELECT %s FROM %s t) WHERE %s", strings.Join(list, ", "), freeTable(s), strings.Join(present, " AND "))
+	replace := []string{}
+	if shuffled {
+		by := "hash(" + strings.Join(keys, ", ") + "), " + strings.Join(keys, ", ")
+		replace = append(replace, fmt.Sprintf("coalesce(lead(a) OVER (ORDER BY %[1]s), first_value(a) OVER (ORDER BY %[1]s)) AS a", by))
+	}
+	if t.name != nil {
+		x := "s"
 		for _, n := range nameSteps {
 			x = d.d.Normalize(n, x)
 		}
-		list = append(list, "nullif("+x+", '') AS s")
+		replace = append(replace, "nullif("+x+", '') AS s")
 	}
-	return fmt.Sprintf("(SELECT * FROM (SELECT %s FROM %s t WHERE %s) t WHERE %s)", strings.Join(list, ", "), s.table, where[0], strings.Join(append([]string{"TRUE"}, where[1:]...), " AND "))
+	if len(replace) > 0 {
+		q = fmt.Sprintf("SELECT * REPLACE (%s) FROM (%s)", strings.Join(replace, ", "), q)
+	}
+	return "(" + q + ")"
+}
+
+// long is the side whose values have those of the other as prefixes, if any.
+func (t trial) long() kalla.Side {
+	switch t.prefix {
+	case kalla.OpPrefixOf:
+		return kalla.Right
+	case kalla.OpHasPrefix:
+		return kalla.Left
+	}
+	return ""
+}
+
+// key is ORDER BY text of the key of an item.
+func (s *side) keyItems(alias string) string {
+	var out []string
+	for i := range s.key {
+		out = append(out, fmt.Sprintf("%s.k%d", alias, i))
+	}
+	return strings.Join(out, ", ")
 }
 
 // pairs is a query of the candidate pairs: l, r, the amounts, and the measures v0…
-func (d *drafter) pairs(t trial, shuffled bool) (query string, measures []string, keys int) {
+func (d *drafter) pairs(t trial, shuffled bool) (query string, measures []string) {
 	f := d.facts
 	left, right := d.items(t, d.left, false), d.items(t, d.right, shuffled)
 	var on []string
@@ -91,7 +140,7 @@ func (d *drafter) pairs(t trial, shuffled bool) (query string, measures []string
 			}
 			*from = fmt.Sprintf("(SELECT x.*, substring(x.e0, 1, n.len) AS p FROM %s x JOIN (SELECT DISTINCT length(e0) AS len FROM %s) n ON length(x.e0) >= n.len)", *from, other)
 			on = append(on, short+".e0 = "+long+".p")
-			measures = append(measures, fmt.Sprintf("abs(length(l.e0) - length(r.e0))"))
+			measures = append(measures, "abs(length(l.e0) - length(r.e0))")
 			continue
 		}
 		on = append(on, fmt.Sprintf("l.e%d = r.e%d", i, i))
@@ -117,12 +166,18 @@ func (d *drafter) pairs(t trial, shuffled bool) (query string, measures []string
 	if t.amount {
 		amounts = ", l.a AS la, r.a AS ra"
 	}
+	// The key of the one decides to which of equally good groups a record goes.
+	if one, ok := map[kalla.Cardinality]*side{kalla.OneToMany: d.left, kalla.ManyToOne: d.right}[t.cardinality]; ok {
+		for i := range one.key {
+			amounts += fmt.Sprintf(", %s.k%d", one.a(), i)
+		}
+	}
 	list := ""
 	for i, m := range measures {
 		list += fmt.Sprintf(", %s AS v%d", m, i)
 		measures[i] = fmt.Sprintf("v%d", i)
 	}
-	return fmt.Sprintf("SELECT l.id AS l, r.id AS r%s%s FROM %s l JOIN %s r ON %s", amounts, list, left, right, strings.Join(on, " AND ")), measures, len(on)
+	return fmt.Sprintf("SELECT l.id AS l, r.id AS r%s%s FROM %s l JOIN %s r ON %s", amounts, list, left, right, strings.Join(on, " AND ")), measures
 }
 
 // affordable reports whether the equalities of a trial narrow the candidates enough.
@@ -150,14 +205,15 @@ func (d *drafter) affordable(t trial) (bool, error) {
 	var pairs float64
 	err := d.row(fmt.Sprintf("SELECT coalesce(sum(l.n * r.n), 0)::DOUBLE FROM (SELECT %[1]s, count(*) AS n FROM %[2]s GROUP BY %[1]s) l JOIN (SELECT %[1]s, count(*) AS n FROM %[3]s GROUP BY %[1]s) r USING (%[1]s)",
 		list, d.items(t, d.left, false), d.items(t, d.right, false)), &pairs)
-	return pairs <= float64(pairsPerRecord*(d.left.rows+d.right.rows)+10_000), err
+	return pairs <= float64(pairsPerRecord*(d.left.rows+d.right.rows))/float64(t.every)+10_000, err
 }
 
 // try runs a trial. The records that it matches are in matchedTable of both sides.
 func (d *drafter) try(t trial) (outcome, error) {
-	ok, err := d.affordable(t)
-	if err != nil || !ok {
-		return outcome{}, err
+	if !t.affordable {
+		if ok, err := d.affordable(t); err != nil || !ok {
+			return outcome{}, err
+		}
 	}
 	switch t.cardinality {
 	case kalla.OneToOne:
@@ -170,7 +226,7 @@ func (d *drafter) try(t trial) (outcome, error) {
 
 func (d *drafter) tryPairs(t trial) (outcome, error) {
 	var o outcome
-	query, measures, _ := d.pairs(t, false)
+	query, measures := d.pairs(t, false)
 	rank := strings.Join(append(measures, ""), ", ")
 	top := "1"
 	if len(measures) > 0 {
@@ -180,8 +236,8 @@ func (d *drafter) tryPairs(t trial) (outcome, error) {
 	for _, q := range []string{
 		fmt.Sprintf("CREATE OR REPLACE TABLE %s AS %s", pairTable, query),
 		fmt.Sprintf(`CREATE OR REPLACE TABLE %s AS SELECT p.*, dense_rank() OVER (ORDER BY %s) AS lo, dense_rank() OVER (ORDER BY %s) AS ro
-FROM (SELECT * FROM %[4]s WHERE l IN (SELECT l FROM %[4]s GROUP BY l HAVING count(*) > 1) OR r IN (SELECT r FROM %[4]s GROUP BY r HAVING count(*) > 1)) p JOIN %[5]s x ON x.rowid = p.l JOIN %[6]s y ON y.rowid = p.r`,
-			clashTable, d.keyOf(d.left, "x"), d.keyOf(d.right, "y"), pairTable, d.left.table, d.right.table),
+FROM (SELECT * FROM %[4]s WHERE l IN (SELECT l FROM %[4]s GROUP BY l HAVING count(*) > 1) OR r IN (SELECT r FROM %[4]s GROUP BY r HAVING count(*) > 1)) p JOIN %[5]s x ON x.kalla_id = p.l JOIN %[6]s y ON y.kalla_id = p.r`,
+			clashTable, d.keyOf(d.left, "x"), d.keyOf(d.right, "y"), pairTable, freeTable(d.left), freeTable(d.right)),
 		fmt.Sprintf("CREATE OR REPLACE TABLE %s AS SELECT l, r FROM %s WHERE (l, r) NOT IN (SELECT (l, r) FROM %s)", matchTable, pairTable, clashTable),
 	} {
 		if err := d.exec("%s", q); err != nil {
@@ -205,8 +261,8 @@ FROM %[3]s WHERE l NOT IN (SELECT l FROM %[1]s) AND r NOT IN (SELECT r FROM %[1]
 		return o, err
 	}
 	o.left, o.right = o.matches, o.matches
-	if t.amount && o.matches > 0 {
-		shuffled, _, _ := d.pairs(t, true)
+	if t.amount && o.matches > 0 && (t.every > 1 || !t.affordable) && !d.trustedOn(t) {
+		shuffled, _ := d.pairs(t, true)
 		if err := d.row("SELECT least(count(DISTINCT l), count(DISTINCT r)) FROM ("+shuffled+")", &o.chance); err != nil {
 			return o, err
 		}
@@ -224,13 +280,13 @@ func (d *drafter) matchedOf(left, right string) error {
 // tryGroup tries one record of a side against several of the other.
 func (d *drafter) tryGroup(t trial) (outcome, error) {
 	var o outcome
-	query, measures, _ := d.pairs(t, false)
+	query, measures := d.pairs(t, false)
 	one, many, src := "l", "r", d.left
 	if t.cardinality == kalla.ManyToOne {
 		one, many, src = "r", "l", d.right
 	}
-	err := d.exec(`CREATE OR REPLACE TABLE %s AS SELECT p.l, p.r, p.la, p.ra FROM (SELECT p.*, row_number() OVER (PARTITION BY %s ORDER BY %s) AS place FROM (%s) p JOIN %s x ON x.rowid = p.%s) p WHERE place = 1`,
-		pairTable, many, strings.Join(append(measures, d.keyOf(src, "x")), ", "), query, src.table, one)
+	err := d.exec(`CREATE OR REPLACE TABLE %s AS SELECT p.l, p.r, p.la, p.ra FROM (SELECT p.*, row_number() OVER (PARTITION BY %s ORDER BY %s) AS place FROM (%s) p) p WHERE place = 1`,
+		pairTable, many, strings.Join(append(measures, src.keyItems("p")), ", "), query)
 	if err != nil {
 		return o, err
 	}
