@@ -1,7 +1,10 @@
 package match
 
 import (
+	"cmp"
 	"slices"
+
+	"github.com/shopspring/decimal"
 
 	"kalla"
 )
@@ -19,7 +22,7 @@ type SubsetOptions struct {
 // The bounds of docs/matching.md.
 const (
 	subsetCandidates = 64
-	subsetWork       = 2_000_000
+	subsetWork       = 500_000
 )
 
 // Candidate is one record that may be part of a subset.
@@ -41,14 +44,16 @@ type Subset struct {
 func (o SubsetOptions) Find(amount kalla.Decimal, candidates []Candidate) Subset {
 	if len(candidates) > o.Bound {
 		nearest := slices.Clone(candidates)
-		slices.SortFunc(nearest, func(a, b Candidate) int { return int(a.Place - b.Place) })
+		slices.SortFunc(nearest, func(a, b Candidate) int { return cmp.Compare(a.Place, b.Place) })
 		last := nearest[o.Bound-1].Place
 		candidates = slices.DeleteFunc(slices.Clone(candidates), func(c Candidate) bool { return c.Place > last })
 	}
 	s := search{SubsetOptions: o, amount: amount, candidates: candidates, work: o.Work}
-	s.bounds()
+	if !s.scale() {
+		return Subset{Exhausted: true}
+	}
 	for size := 1; size <= o.Max && size <= len(candidates) && s.work > 0; size++ {
-		s.walk(0, size, kalla.Decimal{})
+		s.walk(0, size, 0)
 		if s.found != nil {
 			break
 		}
@@ -61,50 +66,78 @@ func (o SubsetOptions) Find(amount kalla.Decimal, candidates []Candidate) Subset
 	return out
 }
 
+// search works in whole units of the last decimal place that occurs.
 type search struct {
 	SubsetOptions
 	amount     kalla.Decimal
 	candidates []Candidate
-	chosen     []int
-	found      []int
-	second     bool
-	work       int64
-	// low[i] and high[i] are the least and the greatest amount among the
+	places     int32
+	values     []int64 // of the candidates
+	// low[i] and high[i] are the least and the greatest value among the
 	// candidates from i on: what cannot be reached any more is not walked.
-	low, high []kalla.Decimal
+	low, high []int64
+	least     int64 // the sums that may balance
+	most      int64
+	chosen    []int
+	found     []int
+	second    bool
+	work      int64
 }
 
-func (s *search) bounds() {
-	n := len(s.candidates)
-	s.low, s.high = make([]kalla.Decimal, n), make([]kalla.Decimal, n)
-	for i := n - 1; i >= 0; i-- {
-		s.low[i], s.high[i] = s.candidates[i].Amount, s.candidates[i].Amount
-		if i+1 < n {
-			s.low[i] = minOf(s.low[i], s.low[i+1])
-			s.high[i] = maxOf(s.high[i], s.high[i+1])
+// scale turns the amounts into whole units. It returns false where they are so
+// far apart in size that sums would not fit.
+func (s *search) scale() bool {
+	amounts := []kalla.Decimal{s.amount}
+	for _, c := range s.candidates {
+		amounts = append(amounts, c.Amount)
+	}
+	slack := s.slack(amounts)
+	for _, a := range append(amounts, slack) {
+		s.places = max(s.places, -a.Exponent())
+	}
+	bound := decimal.New(1, 18).Div(decimalOf(int64(s.Max) + 2)) // a sum of Max of them fits
+	units := make([]int64, len(amounts))
+	for i, a := range amounts {
+		if a = a.Shift(s.places); a.Abs().GreaterThan(bound) {
+			return false
 		}
+		units[i] = a.IntPart()
 	}
+	if slack = slack.Shift(s.places); slack.GreaterThan(bound) {
+		return false
+	}
+	s.least, s.most = units[0]-slack.IntPart(), units[0]+slack.IntPart()
+	s.values = units[1:]
+	n := len(s.values)
+	s.low, s.high = slices.Clone(s.values), slices.Clone(s.values)
+	for i := n - 2; i >= 0; i-- {
+		s.low[i], s.high[i] = min(s.low[i], s.low[i+1]), max(s.high[i], s.high[i+1])
+	}
+	return true
 }
 
-func minOf(a, b kalla.Decimal) kalla.Decimal {
-	if b.LessThan(a) {
-		return b
+// slack is the tolerance, or the most that it can be where it depends on the subset.
+func (s *search) slack(amounts []kalla.Decimal) kalla.Decimal {
+	switch {
+	case s.Within == nil:
+		return kalla.Decimal{}
+	case s.Within.Percent == nil:
+		return *s.Within.Absolute
+	case s.OneIsLeft:
+		return s.amount.Abs().Mul(*s.Within.Percent).Shift(-2)
 	}
-	return a
-}
-
-func maxOf(a, b kalla.Decimal) kalla.Decimal {
-	if b.GreaterThan(a) {
-		return b
+	var sum kalla.Decimal
+	for _, a := range amounts[1:] {
+		sum = sum.Add(a.Abs())
 	}
-	return a
+	return sum.Mul(*s.Within.Percent).Shift(-2)
 }
 
 // walk extends the chosen candidates by size more from start on, in key order.
 // It returns true when the search is over: a second subset was found, or the work is used up.
-func (s *search) walk(start, size int, sum kalla.Decimal) bool {
+func (s *search) walk(start, size int, sum int64) bool {
 	if size == 0 {
-		if !s.balances(sum) {
+		if sum < s.least || sum > s.most || !s.balances(sum) {
 			return false
 		}
 		if s.found != nil {
@@ -114,16 +147,16 @@ func (s *search) walk(start, size int, sum kalla.Decimal) bool {
 		s.found = slices.Clone(s.chosen)
 		return false
 	}
-	for i := start; i+size <= len(s.candidates); i++ {
+	rest := int64(size)
+	for i := start; i+size <= len(s.values); i++ {
 		if s.work--; s.work < 0 {
 			return true
 		}
-		rest := int64(size)
-		if !s.reachable(sum.Add(s.low[i].Mul(decimalOf(rest))), sum.Add(s.high[i].Mul(decimalOf(rest)))) {
+		if sum+rest*s.low[i] > s.most || sum+rest*s.high[i] < s.least {
 			return false // the candidates from here on only narrow the range
 		}
 		s.chosen = append(s.chosen, i)
-		over := s.walk(i+1, size-1, sum.Add(s.candidates[i].Amount))
+		over := s.walk(i+1, size-1, sum+s.values[i])
 		s.chosen = s.chosen[:len(s.chosen)-1]
 		if over {
 			return true
@@ -132,39 +165,11 @@ func (s *search) walk(start, size int, sum kalla.Decimal) bool {
 	return false
 }
 
-// sides gives the left and the right sum.
-func (s *search) sides(sum kalla.Decimal) (left, right kalla.Decimal) {
-	if s.OneIsLeft {
-		return s.amount, sum
+// balances decides where the tolerance is a share of the subset itself; else the range has decided.
+func (s *search) balances(sum int64) bool {
+	if s.Within == nil || s.Within.Percent == nil || s.OneIsLeft {
+		return true
 	}
-	return sum, s.amount
-}
-
-func (s *search) balances(sum kalla.Decimal) bool {
-	left, right := s.sides(sum)
-	diff := left.Sub(right).Abs()
-	switch {
-	case s.Within == nil:
-		return diff.IsZero()
-	case s.Within.Percent != nil:
-		return diff.Mul(hundred).LessThanOrEqual(left.Abs().Mul(*s.Within.Percent))
-	}
-	return diff.LessThanOrEqual(*s.Within.Absolute)
-}
-
-// reachable reports whether a sum between low and high could balance.
-func (s *search) reachable(low, high kalla.Decimal) bool {
-	var slack kalla.Decimal
-	switch {
-	case s.Within == nil:
-	case s.Within.Percent != nil:
-		base := s.amount.Abs()
-		if !s.OneIsLeft {
-			base = maxOf(low.Abs(), high.Abs())
-		}
-		slack = base.Mul(*s.Within.Percent).Shift(-2)
-	default:
-		slack = *s.Within.Absolute
-	}
-	return low.LessThanOrEqual(s.amount.Add(slack)) && high.GreaterThanOrEqual(s.amount.Sub(slack))
+	left := decimal.New(sum, -s.places)
+	return left.Sub(s.amount).Abs().Mul(hundred).LessThanOrEqual(left.Abs().Mul(*s.Within.Percent))
 }
