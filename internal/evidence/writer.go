@@ -7,38 +7,26 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"sort"
 	"strings"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"kalla"
+	"kalla/internal/scratch"
 )
 
-// A run writes into a hidden folder beside the final one, on the same file
-// system, so that publishing is one rename. A lock file beside the hidden
-// folder is held for as long as the process lives; a folder whose lock is free
-// was left by a run that was killed.
-const (
-	tempSuffix = ".kalla-tmp"
-	lockSuffix = ".lock"
-)
-
-// lonelyLock is the age at which a lock file without a folder is litter: a run
-// takes its lock an instant before it makes its folder.
-const lonelyLock = time.Minute
-
-// Writer is evidence in the making. It is used by one goroutine.
+// Writer is evidence in the making. It is used by one goroutine. It writes into
+// a hidden folder beside the final one, on the same file system, so that
+// publishing is one rename.
 type Writer struct {
 	final string // where the folder will be
-	temp  string // where it is now
-	lock  *os.File
+	temp  *scratch.Dir
+	done  bool // published or aborted
 }
 
 // Begin prepares the evidence of a run: out is the folder that will exist once
@@ -56,18 +44,12 @@ func Begin(out, runID string) (*Writer, error) {
 	if err := os.MkdirAll(parent, 0o750); err != nil {
 		return nil, writeError("preparing evidence", parent, err)
 	}
-	removeStale(parent)
-
-	temp := filepath.Join(parent, "."+filepath.Base(final)+"."+fileSafe(runID)+tempSuffix)
-	lock, err := acquire(temp + lockSuffix)
+	scratch.Sweep(parent, ".")
+	temp, err := scratch.Make(filepath.Join(parent, "."+filepath.Base(final)+"."+fileSafe(runID)+scratch.Suffix))
 	if err != nil {
 		return nil, writeError("preparing evidence", parent, err)
 	}
-	if err := os.Mkdir(temp, 0o750); err != nil {
-		removeLocked(lock)
-		return nil, writeError("preparing evidence", parent, err)
-	}
-	return &Writer{final: final, temp: temp, lock: lock}, nil
+	return &Writer{final: final, temp: temp}, nil
 }
 
 // checkFree refuses a place that already holds something.
@@ -95,40 +77,6 @@ func checkFree(final, shown string) error {
 	return writeError("preparing evidence", shown, err)
 }
 
-// removeStale removes what killed runs left in a folder. It is best effort:
-// litter is never taken for evidence, it only takes space.
-func removeStale(parent string) {
-	entries, err := os.ReadDir(parent)
-	if err != nil {
-		return
-	}
-	for _, e := range entries {
-		name := e.Name()
-		path := filepath.Join(parent, name)
-		switch {
-		case !strings.HasPrefix(name, "."):
-		case strings.HasSuffix(name, tempSuffix) && e.IsDir():
-			lock, err := acquire(path + lockSuffix)
-			if err != nil {
-				continue // its run is alive
-			}
-			_ = os.RemoveAll(path)
-			removeLocked(lock)
-		case strings.HasSuffix(name, tempSuffix+lockSuffix):
-			info, err := e.Info()
-			if err != nil || time.Since(info.ModTime()) < lonelyLock {
-				continue
-			}
-			if _, err := os.Stat(strings.TrimSuffix(path, lockSuffix)); !errors.Is(err, fs.ErrNotExist) {
-				continue
-			}
-			if lock, err := acquire(path); err == nil {
-				removeLocked(lock)
-			}
-		}
-	}
-}
-
 // fileSafe makes a run id usable as part of a file name.
 func fileSafe(s string) string {
 	return strings.Map(func(r rune) rune {
@@ -140,40 +88,14 @@ func fileSafe(s string) string {
 	}, s)
 }
 
-// acquire creates the lock file and takes its lock without waiting.
-func acquire(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	if err := tryLock(f); err != nil {
-		_ = f.Close()
-		return nil, fmt.Errorf("another process holds %s: %w", filepath.Base(path), err)
-	}
-	// Another run may have removed the file as litter between the two calls;
-	// a lock on a file without a name protects nothing.
-	held, err := f.Stat()
-	if err == nil {
-		var named os.FileInfo
-		if named, err = os.Stat(path); err == nil && !os.SameFile(held, named) {
-			err = fmt.Errorf("%s was replaced", filepath.Base(path))
-		}
-	}
-	if err != nil {
-		_ = f.Close()
-		return nil, err
-	}
-	return f, nil
-}
-
 // Dir is the private folder that the engine writes into.
-func (w *Writer) Dir() string { return w.temp }
+func (w *Writer) Dir() string { return w.temp.Path() }
 
 // Final is the absolute path that the folder has once it is published.
 func (w *Writer) Final() string { return w.final }
 
 // Path is where the engine is to write the file of that name.
-func (w *Writer) Path(name string) string { return filepath.Join(w.temp, name) }
+func (w *Writer) Path(name string) string { return filepath.Join(w.temp.Path(), name) }
 
 // Publish completes the folder and moves it to its final place in one step:
 // it writes summary.json, hashes every file, writes manifest.json last, makes
@@ -182,7 +104,7 @@ func (w *Writer) Path(name string) string { return filepath.Join(w.temp, name) }
 // nothing is published and the caller still calls Abort.
 func (w *Writer) Publish(ctx context.Context, m Manifest) error {
 	const op = "publishing evidence"
-	if w.lock == nil {
+	if w.done {
 		return &kalla.Error{Code: kalla.CodeInternal, Op: op, Where: w.final, Why: "already published or aborted"}
 	}
 	m.Format = FormatVersion
@@ -202,20 +124,20 @@ func (w *Writer) Publish(ctx context.Context, m Manifest) error {
 	if err := syncPath(w.Path(ManifestFile)); err != nil {
 		return writeError(op, ManifestFile, err)
 	}
-	if err := syncPath(w.temp); err != nil {
+	if err := syncPath(w.temp.Path()); err != nil {
 		return writeError(op, w.final, err)
 	}
 	// An empty folder in the way is removed; one that has been filled since
 	// Begin makes Remove fail, and then Rename.
 	_ = os.Remove(w.final)
-	if err := os.Rename(w.temp, w.final); err != nil {
+	if err := os.Rename(w.temp.Path(), w.final); err != nil {
 		if free := checkFree(w.final, w.final); free != nil {
 			return free
 		}
 		return writeError(op, w.final, err)
 	}
-	removeLocked(w.lock)
-	w.lock = nil
+	w.temp.Keep()
+	w.done = true
 	if err := syncPath(filepath.Dir(w.final)); err != nil {
 		return writeError(op, w.final, err)
 	}
@@ -225,19 +147,17 @@ func (w *Writer) Publish(ctx context.Context, m Manifest) error {
 // Abort removes everything that was written. After Publish it does nothing, so
 // it can be deferred.
 func (w *Writer) Abort() {
-	if w.lock == nil {
-		return
+	if !w.done {
+		_ = w.temp.Remove()
+		w.done = true
 	}
-	_ = os.RemoveAll(w.temp)
-	removeLocked(w.lock)
-	w.lock = nil
 }
 
 // describeFiles hashes all files of the folder, makes them durable, and joins
 // that with what the caller knows about them.
 func (w *Writer) describeFiles(ctx context.Context, known map[string]File) (map[string]File, error) {
 	const op = "publishing evidence"
-	entries, err := os.ReadDir(w.temp)
+	entries, err := os.ReadDir(w.temp.Path())
 	if err != nil {
 		return nil, writeError(op, w.final, err)
 	}
@@ -256,7 +176,7 @@ func (w *Writer) describeFiles(ctx context.Context, known map[string]File) (map[
 			return nil, writeError(op, name, err)
 		}
 	}
-	described, err := hashAll(ctx, w.temp, names, true)
+	described, err := hashAll(ctx, w.temp.Path(), names, true)
 	if err != nil {
 		return nil, err
 	}

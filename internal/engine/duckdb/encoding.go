@@ -121,7 +121,7 @@ func (s *Session) transcode(ctx context.Context, src source.Source, path string)
 		return "", err
 	}
 	defer r.Close()
-	w, err := os.CreateTemp(s.temp, "text-*.csv")
+	w, err := os.CreateTemp(s.temp.Path(), "text-*.csv")
 	if err != nil {
 		return "", err
 	}

@@ -4,6 +4,7 @@ package duckdb
 
 import (
 	"context"
+	"crypto/rand"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -21,6 +22,7 @@ import (
 	"kalla"
 	"kalla/internal/engine"
 	"kalla/internal/match"
+	"kalla/internal/scratch"
 )
 
 var (
@@ -31,8 +33,8 @@ var (
 // Session is a private DuckDB instance.
 type Session struct {
 	db      *sql.DB
-	conn    *sql.Conn // the one connection: what it creates and sets is seen by all statements
-	temp    string    // private folder for spilling, removed on Close
+	conn    *sql.Conn    // the one connection: what it creates and sets is seen by all statements
+	temp    *scratch.Dir // for spilling, removed on Close
 	version string
 
 	extensions string // folder of extensions; empty for DuckDB's own
@@ -50,13 +52,17 @@ type Session struct {
 	closeErr  error
 }
 
+// tempPrefix begins the names of the folders that sessions spill into.
+const tempPrefix = "kalla-duckdb-"
+
 // Open starts an instance. Its temporary folder is below limits.TempDir, or the system's.
 func Open(ctx context.Context, limits engine.Limits) (*Session, error) {
 	parent := limits.TempDir
 	if parent == "" {
 		parent = os.TempDir()
 	}
-	temp, err := os.MkdirTemp(parent, "kalla-duckdb-")
+	scratch.Sweep(parent, tempPrefix)
+	temp, err := scratch.Make(filepath.Join(parent, tempPrefix+rand.Text()+scratch.Suffix))
 	if err != nil {
 		return nil, &kalla.Error{Code: kalla.CodeEngine, Op: "opening duckdb", Where: parent,
 			Why: "the folder for temporary files cannot be written", Hint: "name another with --temp-dir", Err: err}
@@ -88,7 +94,7 @@ func (s *Session) open(ctx context.Context, limits engine.Limits) error {
 	settings := []string{
 		"SET autoinstall_known_extensions = false",
 		"SET autoload_known_extensions = false",
-		"SET temp_directory = " + text(s.temp),
+		"SET temp_directory = " + text(s.temp.Path()),
 		"SET threads = " + strconv.Itoa(threads),
 		// Rows carry no order of their own: key order is made where it matters.
 		// Without insertion order the reader needs no buffers to restore it.
@@ -142,7 +148,7 @@ func (s *Session) Seal(ctx context.Context, folders ...string) error {
 		return err
 	}
 	quoted := make([]string, 0, len(folders)+1)
-	for _, f := range append([]string{s.temp}, folders...) {
+	for _, f := range append([]string{s.temp.Path()}, folders...) {
 		abs, err := filepath.Abs(f)
 		if err != nil {
 			return &kalla.Error{Code: kalla.CodeEngine, Op: "sealing duckdb", Where: f, Err: err}
@@ -224,7 +230,7 @@ func (s *Session) Close() error {
 		if s.db != nil {
 			errs = append(errs, s.db.Close())
 		}
-		errs = append(errs, os.RemoveAll(s.temp))
+		errs = append(errs, s.temp.Remove())
 		if err := errors.Join(errs...); err != nil {
 			s.closeErr = &kalla.Error{Code: kalla.CodeEngine, Op: "closing duckdb", Err: err}
 		}
