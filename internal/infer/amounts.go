@@ -20,7 +20,7 @@ func (d *drafter) factsByAmount() (*facts, error) {
 		if err := d.confidentAmount(&a); err != nil {
 			return nil, err
 		}
-		a.exact = 1
+		a.exact, a.near = 1, 1
 		f := &facts{amount: &a}
 		if err := d.observe(f); err != nil {
 			return nil, err

@@ -104,7 +104,7 @@ func (d *drafter) extract(s *side, ref *column, pattern string) (bool, error) {
 		asText := &column{typ: kalla.Type{Kind: kalla.Text}}
 		var hits, probed, whole float64
 		err := d.row(fmt.Sprintf(`WITH p AS (SELECT DISTINCT %s AS v FROM %s t ORDER BY hash(v), v LIMIT %d), e AS (SELECT v, %s AS w FROM p)
-SELECT count_if(%s IN (SELECT %s FROM (SELECT %s AS x FROM %s u) WHERE x IS NOT NULL)), count(*), count_if(v = w) FROM e`,
+SELECT count(*) FILTER (WHERE %s IN (SELECT %s FROM (SELECT %s AS x FROM %s u) WHERE x IS NOT NULL)), count(*), count(*) FILTER (WHERE v = w) FROM e`,
 			d.text(c, "t"), s.table, probeSize, part, d.reduced(asText, "nullif(w, '')"), d.reduced(asText, "x"), d.text(ref, "u"), ref.side.table), &hits, &probed, &whole)
 		if err != nil {
 			return false, err

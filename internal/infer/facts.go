@@ -22,8 +22,9 @@ type facts struct {
 // amountFact is a pair of amount columns.
 type amountFact struct {
 	l, r   *column
-	turn   turn // how the right amount becomes the left one
-	exact  float64
+	turn   turn          // how the right amount becomes the left one
+	exact  float64       // share of pairs that are equal
+	near   float64       // share of pairs that differ by 5% at most
 	within *kalla.Within // nil: exactly equal
 }
 
@@ -84,7 +85,7 @@ const samplePairs = 10_000 // of surely corresponding records that facts are rea
 // that only one record of each side has or else by an amount, and reads off
 // them what amounts, dates and names do.
 func (d *drafter) readFacts() error {
-	var best *facts
+	var found []*facts
 	tried := 0
 	for _, k := range d.links {
 		if k.crowd() > 3 && len(k.on) == 1 || tried == 6 {
@@ -95,31 +96,60 @@ func (d *drafter) readFacts() error {
 		if err != nil {
 			return err
 		}
-		if k.trusted = trusted; trusted && (best == nil || f.weight() > 1.2*best.weight()) {
-			best = f
+		if trusted {
+			found = append(found, f)
+		}
+	}
+	slices.SortStableFunc(found, func(a, b *facts) int { return cmp.Compare(b.weight(), a.weight()) })
+	var best *facts
+	if len(found) > 0 {
+		best = found[0]
+	}
+	if best == nil || best.amount == nil {
+		// Records of both sides that are numbered in the order of time have dates
+		// that agree, and still nothing to do with each other: amounts tell.
+		byAmount, err := d.factsByAmount()
+		if err != nil {
+			return err
+		}
+		if byAmount != nil && (best == nil || byAmount.weight() > best.weight()) {
+			best, found = byAmount, nil
 		}
 	}
 	if best == nil {
-		var err error
-		if best, err = d.factsByAmount(); err != nil || best == nil {
-			return err
+		return nil
+	}
+	// What else identifies has to show as much agreement; the surest goes first.
+	var rest []*link
+	for _, k := range d.links {
+		if !slices.ContainsFunc(found, func(f *facts) bool { return f.link == k }) {
+			rest = append(rest, k)
 		}
 	}
+	d.links = nil
+	for _, f := range found {
+		f.link.trusted = f.agreement() >= 0.6*best.agreement()
+		d.links = append(d.links, f.link)
+	}
+	d.links = append(d.links, rest...)
 	d.facts = *best
 	return d.settleFacts()
 }
 
-// weight is how much the facts are worth: by the pairs and by how much agrees.
-func (f *facts) weight() float64 {
+// agreement is how much of other columns agrees in a pair, on a scale of its own.
+func (f *facts) agreement() float64 {
 	w := 0.5
 	if f.amount != nil {
-		w += f.amount.exact
+		w += f.amount.near
 	}
 	if f.date != nil {
 		w += 0.3
 	}
-	return f.pairs * (w + 0.2*float64(min(3, len(f.same)+len(f.names))))
+	return w + 0.2*float64(min(3, len(f.same)+len(f.names)))
 }
+
+// weight is how much the facts are worth: by the pairs and by how much agrees.
+func (f *facts) weight() float64 { return f.pairs * f.agreement() }
 
 // factsOf reads facts off the records that alone share a link. They are to be
 // trusted when other columns agree as they would not by chance.
@@ -320,7 +350,7 @@ func (d *drafter) observeAmounts(f *facts) error {
 				}
 			}
 			if score > top+1e-9 {
-				top, f.amount = score, &amountFact{l: p.l, r: p.r, turn: t, exact: equal}
+				top, f.amount = score, &amountFact{l: p.l, r: p.r, turn: t, exact: equal, near: near}
 			}
 		}
 	}

@@ -91,7 +91,7 @@ func (f *facts) basis() string {
 // justifyBy counts in goodTable how many pairs satisfy a condition, and shows three that do not.
 func (d *drafter) justifyBy(path, what, basis, condition, l, r, diff string) error {
 	var yes, n int64
-	if err := d.row(fmt.Sprintf("SELECT count_if(%s), count(%s) FROM %s", condition, diff, goodTable), &yes, &n); err != nil {
+	if err := d.row(fmt.Sprintf("SELECT count(*) FILTER (WHERE %s), count(%s) FROM %s", condition, diff, goodTable), &yes, &n); err != nil {
 		return err
 	}
 	show := func(s *side) string {

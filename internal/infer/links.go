@@ -26,9 +26,7 @@ type link struct {
 	left    float64 // about how many left records have a partner
 	right   float64
 	shared  float64 // about how many different values both sides have
-	support string  // what speaks for it
-	agree   float64 // share of surely corresponding pairs whose other values agree; see verify
-	trusted bool
+	trusted bool    // records that share it belong together, as other columns show
 }
 
 // crowd is how many partners a record has on average.
@@ -121,10 +119,16 @@ func (d *drafter) findLinks() error {
 	return d.compareSketches()
 }
 
-// wellLinked reports whether half the records of the smaller side share a reference with the other.
+// wellLinked reports whether half the records of the smaller side share something with the other that identifies the records of a side.
 func (d *drafter) wellLinked() bool {
 	return slices.ContainsFunc(d.links, func(k *link) bool {
-		return k.crowd() <= 3 && min(k.left, k.right) >= 0.5*float64(min(d.left.rows, d.right.rows)) && plausible(k)
+		identifies := len(k.on) > 1
+		for _, p := range k.on {
+			for _, c := range []*column{p.l, p.r} {
+				identifies = identifies || float64(c.distinct) >= 0.85*float64(c.filled)
+			}
+		}
+		return identifies && k.crowd() <= 3 && min(k.left, k.right) >= 0.5*float64(min(d.left.rows, d.right.rows)) && plausible(k)
 	})
 }
 

@@ -298,7 +298,7 @@ func (d *drafter) tryGroup(t trial) (outcome, error) {
 	if err := d.exec("CREATE OR REPLACE TABLE %s AS SELECT %s AS one, count(*) AS n, coalesce(%s, FALSE) AS balanced FROM %s GROUP BY %s", matchTable, one, d.balanced(left, right), pairTable, one); err != nil {
 		return o, err
 	}
-	if err := d.row(fmt.Sprintf("SELECT count_if(balanced), count_if(balanced AND n > 1), count_if(NOT balanced AND n > 1), coalesce(sum(n) FILTER (WHERE balanced), 0) FROM %s", matchTable), &o.groups, &o.several, &o.unbalanced, &o.right); err != nil {
+	if err := d.row(fmt.Sprintf("SELECT count(*) FILTER (WHERE balanced), count(*) FILTER (WHERE balanced AND n > 1), count(*) FILTER (WHERE NOT balanced AND n > 1), coalesce(sum(n) FILTER (WHERE balanced), 0) FROM %s", matchTable), &o.groups, &o.several, &o.unbalanced, &o.right); err != nil {
 		return o, err
 	}
 	o.matches, o.left = o.groups, o.groups
@@ -328,7 +328,7 @@ func (d *drafter) tryGroups(t trial) (outcome, error) {
 	if err != nil {
 		return o, err
 	}
-	if err := d.row(fmt.Sprintf("SELECT count_if(balanced), count_if(balanced AND ln > 1 AND rn > 1), count_if(NOT balanced AND ln > 1 AND rn > 1), coalesce(sum(ln) FILTER (WHERE balanced), 0), coalesce(sum(rn) FILTER (WHERE balanced), 0) FROM %s", matchTable),
+	if err := d.row(fmt.Sprintf("SELECT count(*) FILTER (WHERE balanced), count(*) FILTER (WHERE balanced AND ln > 1 AND rn > 1), count(*) FILTER (WHERE NOT balanced AND ln > 1 AND rn > 1), coalesce(sum(ln) FILTER (WHERE balanced), 0), coalesce(sum(rn) FILTER (WHERE balanced), 0) FROM %s", matchTable),
 		&o.groups, &o.several, &o.unbalanced, &o.left, &o.right); err != nil {
 		return o, err
 	}
