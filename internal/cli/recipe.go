@@ -18,8 +18,8 @@ import (
 )
 
 func (c *command) recipeCommand() *cobra.Command {
-	return group("recipe", "Check, explain and compare recipes",
-		c.recipeValidate(), c.recipeExplain(), c.recipeDiff(), c.recipeSchema())
+	return group("recipe", "Draft, check, explain and compare recipes",
+		c.recipeInit(), c.recipeValidate(), c.recipeExplain(), c.recipeDiff(), c.recipeSchema())
 }
 
 func (c *command) recipeValidate() *cobra.Command {

@@ -148,6 +148,11 @@ func TestSources(t *testing.T) {
 					w.want = append(w.want, pair(i+1, fmt.Sprintf("P%d", i)))
 				}
 			}
+			w.check = func(t *testing.T, r *kalla.Recipe) {
+				if len(r.Sources.Right.Derive) != 0 {
+					t.Errorf("derived for nothing: %v", r.Sources.Right.Derive)
+				}
+			}
 			return w
 		}},
 		{"exact duplicates", func() world {

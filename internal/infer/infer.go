@@ -143,7 +143,7 @@ func (d *drafter) draft() error {
 		return err
 	}
 	steps := []func() error{
-		d.retype, d.profile, d.keys, d.findLinks, d.readFacts, d.choosePasses, d.chooseCompare,
+		d.retype, d.profile, d.keys, d.findLinks, d.readFacts, d.choosePasses, d.chooseCompare, d.prune,
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {

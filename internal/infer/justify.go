@@ -61,7 +61,7 @@ func (d *drafter) justifyCondition(path string, i int, t trial, c kalla.Conditio
 	case c.Within != nil && c.Within.Days != nil:
 		l, r := pairing{l: f.date.l, r: f.date.r}.cells()
 		diff := day(r) + " - " + day(l)
-		return d.justifyBy(path, fmt.Sprintf("%s is %d to %d days after %s", c.Right, c.Within.Days.From, c.Within.Days.To, c.Left), basis,
+		return d.justifyBy(path, fmt.Sprintf("%s is %s after %s", c.Right, span(*c.Within.Days), c.Left), basis,
 			fmt.Sprintf("%s BETWEEN %d AND %d", diff, c.Within.Days.From, c.Within.Days.To), l, r, diff)
 	default:
 		if f.link == nil {
@@ -76,6 +76,17 @@ func (d *drafter) justifyCondition(path string, i int, t trial, c kalla.Conditio
 		return d.justifyBy(path, fmt.Sprintf("%s and %s agree %s", c.Left, c.Right, tolerance(c.Within)), basis, holds(*w, exact(l), exact(r)), l, r, exact(r)+" - "+exact(l))
 	}
 	return nil
+}
+
+// span writes a window of days.
+func span(w kalla.Window) string {
+	switch {
+	case w.From != w.To:
+		return fmt.Sprintf("%d to %d days", w.From, w.To)
+	case w.From == 1:
+		return "1 day"
+	}
+	return fmt.Sprintf("%d days", w.From)
 }
 
 func pairingText(p pairing) string { return p.l.name + " and " + p.r.name + " name the same thing" }

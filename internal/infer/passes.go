@@ -295,3 +295,29 @@ func (d *drafter) passName(t trial) string {
 	}
 	return strings.Join(parts[:len(parts)-1], ", ") + " and " + parts[len(parts)-1]
 }
+
+// prune takes out derived columns that no pass came to use.
+func (d *drafter) prune() error {
+	used := map[string]bool{}
+	for _, p := range d.recipe.Match {
+		for _, c := range p.When {
+			used["left "+c.Left], used["right "+c.Right] = true, true
+		}
+		if p.Sum != nil {
+			used["left "+p.Sum.Left], used["right "+p.Sum.Right] = true, true
+		}
+	}
+	for _, c := range d.recipe.Compare {
+		used["left "+c.Left], used["right "+c.Right] = true, true
+	}
+	for _, s := range []*side{d.left, d.right} {
+		s.derive = slices.DeleteFunc(s.derive, func(x kalla.Derived) bool {
+			if used[string(s.name)+" "+x.Name] {
+				return false
+			}
+			d.evidence = slices.DeleteFunc(d.evidence, func(e Evidence) bool { return e.Path == "sources."+string(s.name)+".derive."+x.Name })
+			return true
+		})
+	}
+	return nil
+}

@@ -286,25 +286,20 @@ func (d *drafter) threshold(n *nameFact) error {
 	if err != nil {
 		return err
 	}
+	// Of what is equally good, the first method and the highest threshold; letting in others counts threefold.
 	best := 0.0
 	for m, method := range methods {
-		most := 0.0
-		at := func(i int) (float64, float64) {
-			k := 1 + m*len(limits) + i
-			return good[k] / max(1, good[0]), chance[k] / max(1, chance[0])
-		}
-		for i := range limits {
-			if g, c := at(i); c <= 0.01 {
-				most = max(most, g)
-			}
-		}
 		for i, t := range limits {
-			if g, c := at(i); c <= 0.01 && g >= most-0.002 && g > best+0.01 {
-				best = g
+			k := 1 + m*len(limits) + i
+			g, c := good[k]/max(1, good[0]), chance[k]/max(1, chance[0])
+			if gain := g - 3*c; gain > best+0.002 && (method == n.method || gain > best+0.01) {
+				best = gain
 				n.method, n.least, n.reached, n.chance = method, decimal.RequireFromString(t), g, c
-				break
 			}
 		}
+	}
+	if best < 0.3 {
+		n.least = decimal.Zero
 	}
 	return nil
 }
