@@ -123,7 +123,7 @@ func byPass(of string, values []string) string {
 }
 
 // matchID is SQL of the match_id, and the join that it needs, if any.
-func (c *compiler) matchID() (expr, join string) {
+func (c *compiler) matchID(pass, leader string) (expr, join string) {
 	multi := false
 	var ids []string
 	for _, p := range c.passes {
@@ -132,7 +132,7 @@ func (c *compiler) matchID() (expr, join string) {
 	lead := c.keyText(kalla.Left, "l")
 	if multi {
 		lead = c.keyText(kalla.Left, "lead")
-		join = expand(" JOIN {src} lead ON lead.{id} = m.lead", "src", LeftTable, "id", c.d.RowID())
+		join = expand(" JOIN {src} lead ON lead.{id} = {leader}", "src", LeftTable, "id", c.d.RowID(), "leader", leader)
 	}
 	escape := func(s string) string { return `replace(replace(` + s + `, '\', '\\'), '/', '\/')` }
 	for _, p := range c.passes {
@@ -142,15 +142,17 @@ func (c *compiler) matchID() (expr, join string) {
 		}
 		ids = append(ids, id)
 	}
-	return byPass("m.pass", ids), join
+	return byPass(pass, ids), join
 }
 
 func (c *compiler) fromMatches(join string) string {
 	return expand("FROM kalla_matches m JOIN {l} l ON l.{id} = m.l_id JOIN {r} r ON r.{id} = m.r_id{join}", "l", LeftTable, "r", RightTable, "id", c.d.RowID(), "join", join)
 }
 
+// matchedQuery joins the matches to the right records first, and streams the
+// left ones past the result: only one side's wide rows are held in memory.
 func (c *compiler) matchedQuery() string {
-	id, join := c.matchID()
+	id, join := c.matchID("r.kalla_pass", "r.kalla_lead")
 	var pass, cardinality []string
 	for _, p := range c.passes {
 		pass = append(pass, c.d.Text(p.name))
@@ -160,8 +162,8 @@ func (c *compiler) matchedQuery() string {
 		}
 		cardinality = append(cardinality, c.d.Text(card))
 	}
-	cols := []string{id + " AS match_id", byPass("m.pass", pass) + " AS pass", byPass("m.pass", cardinality) + " AS cardinality",
-		"m.confidence AS confidence", "m.ambiguous AS ambiguous"}
+	cols := []string{id + " AS match_id", byPass("r.kalla_pass", pass) + " AS pass", byPass("r.kalla_pass", cardinality) + " AS cardinality",
+		"r.kalla_confidence AS confidence", "r.kalla_ambiguous AS ambiguous"}
 	for _, side := range []kalla.Side{kalla.Left, kalla.Right} {
 		for _, col := range c.shown(side) {
 			cols = append(cols, alias(side)+"."+c.d.Ident(col.Name)+" AS "+c.d.Ident(string(side)+"_"+col.Name))
@@ -170,7 +172,10 @@ func (c *compiler) matchedQuery() string {
 	for _, m := range c.measures() {
 		cols = append(cols, m.sql+" AS "+c.d.Ident("diff_"+m.name))
 	}
-	return "SELECT " + strings.Join(cols, ", ") + "\n" + c.fromMatches(join)
+	return expand(`SELECT {cols}
+FROM {l} l JOIN (SELECT m.pass AS kalla_pass, m.l_id AS kalla_l, m.lead AS kalla_lead, m.ambiguous AS kalla_ambiguous, m.confidence AS kalla_confidence, r.*
+ FROM kalla_matches m JOIN {r} r ON r.{id} = m.r_id) r ON r.kalla_l = l.{id}{join}`,
+		"cols", strings.Join(cols, ", "), "l", LeftTable, "r", RightTable, "id", c.d.RowID(), "join", join)
 }
 
 func (c *compiler) unmatchedQuery(side kalla.Side) string {
@@ -224,7 +229,7 @@ func blankless(expr string, t kalla.Type) string {
 }
 
 func (c *compiler) breaksQuery() string {
-	id, join := c.matchID()
+	id, join := c.matchID("m.pass", "m.lead")
 	from := strings.Replace(c.fromMatches(join), "kalla_matches", "kalla_breaks", 1)
 	return expand("SELECT {id} AS match_id, {lkey} AS left_key, {rkey} AS right_key, m.field, m.left_value, m.right_value, m.difference {from}",
 		"id", id, "lkey", c.keyText(kalla.Left, "l"), "rkey", c.keyText(kalla.Right, "r"), "from", from)
