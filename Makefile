@@ -35,9 +35,10 @@ test: setup check ## everything: installs what is missing, then checks and tests
 	go test $(TESTFLAGS) $(PACKAGES)
 
 .PHONY: check
-check: ## gofmt and go vet, in seconds
+check: ## gofmt, go vet and a tidy go.mod, in seconds
 	@unformatted=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard -- '*.go')); \
 		[ -z "$$unformatted" ] || { echo "gofmt -w is needed for:"; echo "$$unformatted"; exit 1; }
+	go mod tidy -diff
 	go vet $(PACKAGES)
 
 .PHONY: lint
