@@ -55,8 +55,8 @@ func (d *drafter) amountPairs() ([]amountFact, error) {
 			}
 			// Amounts 100 times as large are sketched as well, for cents.
 			for scale, y := range []string{x, x + " * 100"} {
-				list = append(list, fmt.Sprintf("SELECT %d AS col, %d AS scale, %d AS k, CAST(%s AS DECIMAL(36,6)) AS v, hash(CAST(abs(%s) AS DECIMAL(36,6))) AS h, count(*) AS n FROM %s WHERE %s <> 0 AND h %% %d = 0 GROUP BY v, h",
-					c.index, scale, k, y, y, s.table, x, k))
+				list = append(list, fmt.Sprintf("SELECT %d AS col, %d AS scale, %d AS k, v, h, count(*) AS n FROM (SELECT CAST(%s AS DECIMAL(36,6)) AS v, hash(CAST(abs(%s) AS DECIMAL(36,6))) AS h FROM %s) WHERE v <> 0 AND h %% %d = 0 GROUP BY v, h",
+					c.index, scale, k, y, y, s.table, k))
 			}
 		}
 		if len(list) == 0 {

@@ -3,7 +3,6 @@ package infer_test
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -288,6 +287,9 @@ func TestNothing(t *testing.T) {
 		left.add("a"+companies[i], companies[(i*3)%7])
 		right.add(i+100, i*i)
 	}
+	reserved := newTable("rowid", "colour")
+	reserved.rows = append(reserved.rows, left.rows[1:]...)
+	reserved.write(t, filepath.Join(dir, "reserved.csv"))
 	left.write(t, filepath.Join(dir, "a.csv"))
 	right.write(t, filepath.Join(dir, "b.csv"))
 	empty.write(t, filepath.Join(dir, "empty.csv"))
@@ -295,13 +297,34 @@ func TestNothing(t *testing.T) {
 		{"a.csv", "b.csv", "no column of one has values"},
 		{"a.csv", "empty.csv", "empty has no records"},
 		{"a.csv", "nowhere.csv", "no such file"},
+		{"a.csv", "reserved.csv", `a column "rowid", a name that the engine keeps for itself`},
 	} {
 		_, err := propose(context.Background(), t, dir, c.left, c.right)
 		if err == nil || !strings.Contains(err.Error(), c.why) {
 			t.Errorf("%s, %s: %v", c.left, c.right, err)
 		}
 	}
-	if _, err := os.Stat(filepath.Join(dir, "a.csv")); err != nil {
-		t.Error(err)
+}
+
+// TestAnyNames: columns may be called whatever the drafting calls its own.
+func TestAnyNames(t *testing.T) {
+	dir := t.TempDir()
+	left, right := newTable("id", "v", "n", "h", `we "ird`), newTable("k", "e0", "a", "d", "s")
+	var want []string
+	for i := range 30 {
+		left.add(fmt.Sprintf("X%d", i), fmt.Sprintf("N%03d", i*3), money(cents(i)), iso(i), companies[i%26])
+		right.add(fmt.Sprintf("Y%d", i), fmt.Sprintf("N%03d", i*3), money(cents(i)), iso(i+1), companies[i%26])
+		want = append(want, fmt.Sprintf("X%d=Y%d", i, i))
+	}
+	left.write(t, filepath.Join(dir, "left_src.csv"))
+	right.write(t, filepath.Join(dir, "2026 payments.v2.csv"))
+	p, r := draft(t, dir, "left_src.csv", "2026 payments.v2.csv")
+	got, summary := run(t, r, dir)
+	if f := score(got, want); f != 1 {
+		t.Errorf("F1 is %.4f", f)
+	}
+	same(t, p, summary)
+	if r.Sources.Left.Alias != "left_records" || r.Sources.Right.Alias != "t_2026_payments" {
+		t.Errorf("aliases %s and %s", r.Sources.Left.Alias, r.Sources.Right.Alias)
 	}
 }

@@ -41,7 +41,7 @@ func (d *drafter) embedded() (bool, error) {
 func (s *side) references() []*column {
 	var out []*column
 	for _, c := range s.columns {
-		if !c.derived && canLink(c) && c.maxLen <= 40 && c.filled >= s.rows/5 && float64(c.distinct) >= 0.5*float64(c.filled) && c.digits >= c.filled/2 && c.distinct >= 3 {
+		if !c.derived && canLink(c) && c.maxLen <= 40 && c.filled >= s.rows/5 && float64(c.distinct) >= 0.5*float64(c.filled) && c.digits >= 0.5 && c.distinct >= 3 {
 			out = append(out, c)
 		}
 	}
@@ -97,13 +97,13 @@ func (d *drafter) pattern(s *side, c *column) (string, bool, error) {
 func (d *drafter) extract(s *side, ref *column, pattern string) (bool, error) {
 	found := false
 	for _, c := range slices.Clone(s.columns) {
-		if c.typ.Kind != kalla.Text || c.derived || c.digits < c.filled/5 || c.distinct < 3 || d.linked(c, ref) {
+		if c.typ.Kind != kalla.Text || c.derived || c.digits < 0.2 || c.distinct < 3 || d.linked(c, ref) {
 			continue
 		}
 		part := fmt.Sprintf("regexp_extract(v, %s, 1)", d.d.Text(pattern))
-		asText := &column{typ: kalla.Type{Kind: kalla.Text}}
+		asText := &column{typ: kalla.Type{Kind: kalla.Text}, lower: true, separators: separators}
 		var hits, probed, whole float64
-		err := d.row(fmt.Sprintf(`WITH p AS (SELECT DISTINCT %s AS v FROM %s t ORDER BY hash(v), v LIMIT %d), e AS (SELECT v, %s AS w FROM p)
+		err := d.row(fmt.Sprintf(`WITH p AS (SELECT v FROM (SELECT DISTINCT %s AS v FROM %s t) ORDER BY hash(v), v LIMIT %d), e AS (SELECT v, %s AS w FROM p)
 SELECT count(*) FILTER (WHERE %s IN (SELECT %s FROM (SELECT %s AS x FROM %s u) WHERE x IS NOT NULL)), count(*), count(*) FILTER (WHERE v = w) FROM e`,
 			d.text(c, "t"), s.table, probeSize, part, d.reduced(asText, "nullif(w, '')"), d.reduced(asText, "x"), d.text(ref, "u"), ref.side.table), &hits, &probed, &whole)
 		if err != nil {

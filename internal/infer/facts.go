@@ -235,7 +235,7 @@ func (d *drafter) makePairs(query string) error {
 			list = append(list, fmt.Sprintf("%s.%s AS %s%d", s.a(), d.d.Ident(c.name), s.a(), c.index))
 		}
 	}
-	err := d.exec(`CREATE OR REPLACE TABLE %s AS SELECT row_number() OVER (ORDER BY h, %s, %s) AS n, %s FROM (%s) p JOIN %s l ON l.rowid = p.l_id JOIN %s r ON r.rowid = p.r_id QUALIFY n <= %d`,
+	err := d.exec(`CREATE OR REPLACE TABLE %s AS SELECT * FROM (SELECT row_number() OVER (ORDER BY p.h, %s, %s) AS n, %s FROM (%s) p JOIN %s l ON l.rowid = p.l_id JOIN %s r ON r.rowid = p.r_id) WHERE n <= %d`,
 		goodTable, d.keyOf(d.left, "l"), d.keyOf(d.right, "r"), strings.Join(list, ", "), query, d.left.table, d.right.table, samplePairs)
 	if err != nil {
 		return err

@@ -19,6 +19,7 @@ import (
 	"kalla"
 	"kalla/internal/engine"
 	"kalla/internal/match"
+	"kalla/internal/recipe"
 )
 
 // Session is what drafting needs of an engine. The tables that it creates stay
@@ -62,6 +63,10 @@ func Draft(ctx context.Context, s Session, left, right engine.Input) (*Proposal,
 		return nil, err
 	}
 	d.recipe.Sources.Left, d.recipe.Sources.Right = d.left.source(), d.right.source()
+	// What a run would refuse, such as a column by a name that the engine keeps for itself, is better said now.
+	if faults := recipe.Check(&d.recipe, nil, d.left.schema(), d.right.schema()); len(faults) > 0 {
+		return nil, &kalla.Error{Code: kalla.CodeRecipe, Op: "drafting recipe", Where: d.recipe.ID, Err: faults}
+	}
 	return &Proposal{
 		Recipe: &d.recipe, Evidence: d.ordered(),
 		Left:  Coverage{d.left.rows, d.left.matched},
@@ -79,7 +84,6 @@ type drafter struct {
 	evidence    []Evidence
 	links       []*link // what records of the two sides may share, best first
 	facts       facts
-	tables      int // number of temporary tables so far
 }
 
 // side is one source.
@@ -101,22 +105,34 @@ type side struct {
 
 // column is one column of a staged source with what its values are like.
 type column struct {
-	side     *side
-	index    int
-	name     string
-	typ      kalla.Type
-	filled   int64   // not NULL, not empty
-	distinct int64   // about
-	meanLen  float64 // bytes
-	maxLen   int64
-	digits   int64 // about how many values hold a digit
-	spaces   int64 // about how many values hold a space
-	derived  bool
+	side       *side
+	index      int
+	name       string
+	typ        kalla.Type
+	filled     int64   // not NULL, not empty
+	distinct   int64   // about
+	meanLen    float64 // bytes
+	maxLen     int64
+	digits     float64 // share of values that hold a digit
+	spaces     float64 // share of values that hold a space
+	lower      bool    // some values have small letters
+	separators string  // those of separators that occur
+	part       int     // one in so many values is in the sketch
+	derived    bool
 }
 
 func (s *side) source() kalla.Source {
 	return kalla.Source{Alias: s.alias, URI: s.in.Source.Location(), PrimaryKey: s.key, Filters: s.in.Filters,
 		Types: s.types, Options: s.options, Derive: s.derive}
+}
+
+// schema is the staged columns with the derived ones.
+func (s *side) schema() kalla.Schema {
+	var out kalla.Schema
+	for _, c := range s.columns {
+		out = append(out, kalla.Column{Name: c.name, Type: c.typ})
+	}
+	return out
 }
 
 func (s *side) other(d *drafter) *side {
@@ -247,21 +263,6 @@ func (d *drafter) texts(query string) ([]string, error) {
 		return nil
 	})
 	return out, err
-}
-
-// temp is the name of a new temporary table.
-func (d *drafter) temp() string {
-	d.tables++
-	return fmt.Sprintf("kalla_infer_%d", d.tables)
-}
-
-func (d *drafter) drop(tables ...string) error {
-	for _, t := range tables {
-		if err := d.exec("DROP TABLE IF EXISTS %s", t); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // numbers reads one row of counts.

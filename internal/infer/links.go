@@ -49,7 +49,7 @@ func canLink(c *column) bool {
 	switch c.typ.Kind {
 	case kalla.Text:
 		// In a large source, texts of several words that hardly ever repeat are no references.
-		prose := c.side.rows > 100_000 && c.spaces > c.filled/2 && c.distinct > c.filled/4
+		prose := c.side.rows > 100_000 && c.spaces > 0.5 && c.distinct > c.filled/4
 		return c.distinct >= 2 && c.meanLen <= 32 && c.maxLen <= 64 && !prose
 	case kalla.Integer:
 		return c.distinct >= 2
@@ -59,12 +59,22 @@ func canLink(c *column) bool {
 	return false
 }
 
-// reduced is what is left of a value when the ways of writing references are taken off.
+// reduced is what is left of a value when the ways of writing references are taken off: capitals, separators, leading zeros.
 func (d *drafter) reduced(c *column, x string) string {
 	if c.typ.Kind != kalla.Text {
 		return x
 	}
-	return "ltrim(translate(upper(" + x + "), ' -_/.:#()', ''), '0')"
+	if c.lower {
+		x = "upper(" + x + ")"
+	}
+	if n := len(c.separators); n > 3 {
+		x = "translate(" + x + ", " + d.d.Text(c.separators) + ", '')"
+	} else {
+		for _, r := range c.separators { // cheaper, a few times
+			x = "replace(" + x + ", " + d.d.Text(string(r)) + ", '')"
+		}
+	}
+	return "ltrim(" + x + ", '0')"
 }
 
 func sketchTable(s *side) string { return "kalla_infer_values_" + string(s.name) }
@@ -79,6 +89,7 @@ func (d *drafter) sketch(s *side, columns []*column, create bool) error {
 		for int(c.distinct)/k > sketchSize {
 			k *= 2
 		}
+		c.part = k
 		// One condition on what is costly: DuckDB computes it for each condition again.
 		// Where values repeat they are grouped first, since reducing them is what costs.
 		values := fmt.Sprintf("SELECT %s AS v, 1 AS n FROM %s t", d.text(c, "t"), s.table)
@@ -217,8 +228,12 @@ func (d *drafter) normalise(p *pairing) error {
 		x := form(steps)
 		list = append(list, fmt.Sprintf("coalesce((SELECT sum(n) FROM l WHERE %[1]s IN (SELECT %[1]s FROM r WHERE %[1]s IS NOT NULL)), 0)", x))
 	}
-	found, err := d.numbers(fmt.Sprintf(`WITH l AS (SELECT v, n FROM %s WHERE col = %d), r AS (SELECT v, n FROM %s WHERE col = %d) SELECT %s`,
-		sketchTable(d.left), p.l.index, sketchTable(d.right), p.r.index, strings.Join(list, ", ")), len(list))
+	part := max(p.l.part, p.r.part)
+	if part > 1 { // a quarter tells
+		part *= 4
+	}
+	found, err := d.numbers(fmt.Sprintf(`WITH l AS (SELECT v, n FROM %s WHERE col = %d AND h %% %d = 0), r AS (SELECT v, n FROM %s WHERE col = %d AND h %% %d = 0) SELECT %s`,
+		sketchTable(d.left), p.l.index, part, sketchTable(d.right), p.r.index, part, strings.Join(list, ", ")), len(list))
 	if err != nil {
 		return err
 	}

@@ -76,22 +76,33 @@ func (d *drafter) makeFree(s *side) error {
 		key, present := d.idents(keys)
 		where = fmt.Sprintf("%s AND (%s) NOT IN (SELECT (%s) FROM %s WHERE %s GROUP BY %s HAVING count(*) > 1)", present, key, key, s.table, present, key)
 	}
-	return d.exec("CREATE TABLE %s AS SELECT rowid AS kalla_id, %s FROM %s WHERE %s", freeTable(s), list, s.table, where)
+	return d.exec("CREATE TABLE %s AS SELECT rowid AS kalla_infer_row, %s FROM %s WHERE %s", freeTable(s), list, s.table, where)
 }
 
 // groupPasses tries, for what records share, one record against several, and groups of several on both sides.
 func (d *drafter) groupPasses() error {
 	for _, cardinality := range []kalla.Cardinality{kalla.OneToMany, kalla.ManyToOne, kalla.ManyToMany} {
 		for _, k := range d.links {
-			t := trial{cardinality: cardinality, on: k.on, amount: true}
-			if cardinality != kalla.ManyToMany {
-				t.date = d.facts.date != nil
-				var err error
-				if t, err = d.orPrefix(t, k); err != nil {
+			t := trial{cardinality: cardinality, on: k.on, amount: true, date: cardinality != kalla.ManyToMany && d.facts.date != nil}
+			o, err := d.sampled(t)
+			if err != nil {
+				return err
+			}
+			if cardinality != kalla.ManyToMany && k.canBePrefix() {
+				longer := t
+				longer.prefix = kalla.OpPrefixOf
+				if cardinality == kalla.ManyToOne {
+					longer.prefix = kalla.OpHasPrefix
+				}
+				more, err := d.sampled(longer)
+				if err != nil {
 					return err
 				}
+				if more.left+more.right > 1.02*(o.left+o.right) && more.several >= 2*more.unbalanced {
+					t, o = longer, more
+				}
 			}
-			if err := d.consider(t); err != nil {
+			if err := d.accept(t, o); err != nil {
 				return err
 			}
 		}
@@ -99,28 +110,9 @@ func (d *drafter) groupPasses() error {
 	return nil
 }
 
-// orPrefix is the trial, or the same with a prefix in place of the equality where that explains more.
-func (d *drafter) orPrefix(t trial, k *link) (trial, error) {
-	p := k.on[0]
-	if !k.trusted || len(k.on) > 1 || p.l.typ.Kind != kalla.Text || p.r.typ.Kind != kalla.Text {
-		return t, nil
-	}
-	o, err := d.sampled(t)
-	if err != nil {
-		return t, err
-	}
-	best, longer := o.left+o.right, t
-	longer.prefix = kalla.OpPrefixOf
-	if t.cardinality == kalla.ManyToOne {
-		longer.prefix = kalla.OpHasPrefix
-	}
-	if o, err = d.sampled(longer); err != nil {
-		return t, err
-	}
-	if o.left+o.right > 1.02*best && o.several >= 2*o.unbalanced {
-		return longer, nil
-	}
-	return t, nil
+// canBePrefix reports whether a reference of one side may be the beginning of one of the other.
+func (k *link) canBePrefix() bool {
+	return k.trusted && len(k.on) == 1 && k.on[0].l.typ.Kind == kalla.Text && k.on[0].r.typ.Kind == kalla.Text
 }
 
 // amountPasses tries amounts together with accounts, names and dates.
@@ -178,15 +170,28 @@ func (d *drafter) sampled(t trial) (outcome, error) {
 
 // consider tries a pass and takes it into the recipe when it explains enough of what is left.
 func (d *drafter) consider(t trial) error {
-	// References were verified before; everything else has to convince on a part first.
-	chance := -1.0
-	if t.cardinality != kalla.OneToOne || !d.trustedOn(t) {
-		o, err := d.sampled(t)
-		if err != nil || !d.convinces(t, o) {
-			return err
-		}
-		chance, t.affordable = o.chance, true
+	if d.trustedOn(t) { // verified before, and known to identify
+		t.affordable = len(t.on) == 1
+		return d.take(t, -1)
 	}
+	o, err := d.sampled(t)
+	if err != nil {
+		return err
+	}
+	return d.accept(t, o)
+}
+
+// accept runs a trial on all records when it convinced on a part of them.
+func (d *drafter) accept(t trial, sampled outcome) error {
+	if !d.convinces(t, sampled) {
+		return nil
+	}
+	t.affordable = true
+	return d.take(t, sampled.chance)
+}
+
+// take runs a trial on all records and makes a pass of it if it convinces. Chance is what it found in shuffled records, or −1.
+func (d *drafter) take(t trial, chance float64) error {
 	t.every = 1
 	o, err := d.try(t)
 	if err != nil || !d.convinces(t, o) {
@@ -199,7 +204,7 @@ func (d *drafter) consider(t trial) error {
 		}
 	}
 	for _, s := range []*side{d.left, d.right} {
-		if err := d.exec("CREATE OR REPLACE TABLE %[1]s AS SELECT * FROM %[1]s WHERE kalla_id NOT IN (SELECT id FROM %[2]s)", freeTable(s), matchedTable(s)); err != nil {
+		if err := d.exec("CREATE OR REPLACE TABLE %[1]s AS SELECT * FROM %[1]s WHERE kalla_infer_row NOT IN (SELECT id FROM %[2]s)", freeTable(s), matchedTable(s)); err != nil {
 			return err
 		}
 	}

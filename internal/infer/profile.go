@@ -152,23 +152,16 @@ func (d *drafter) profile() error {
 }
 
 func (d *drafter) profileColumns(s *side, columns []*column) error {
-	// What the characters of values are is counted on a part of a large source.
-	every := max(1, s.rows/50_000)
-	const each = 6
 	var list []string
 	for _, c := range columns {
 		x := d.d.Ident(c.name)
 		switch c.typ.Kind {
 		case kalla.Text:
-			on := func(test string) string {
-				return fmt.Sprintf("count_if(CASE WHEN hash(%s) %% %d = 0 THEN %s END) * %d", x, every, test, every)
-			}
-			list = append(list, "count(nullif("+x+", ''))", "approx_count_distinct("+x+")", "avg(strlen("+x+"))", "max(strlen("+x+"))",
-				on("regexp_matches("+x+", '[0-9]')"), on("contains("+x+", ' ')"))
+			list = append(list, "count(nullif("+x+", ''))", "approx_count_distinct("+x+")")
 		case kalla.Other:
-			list = append(list, "0", "0", "0", "0", "0", "0")
+			list = append(list, "0", "0")
 		default:
-			list = append(list, "count("+x+")", "approx_count_distinct("+x+")", "0", "0", "count("+x+")", "0")
+			list = append(list, "count("+x+")", "approx_count_distinct("+x+")")
 		}
 	}
 	values, err := d.numbers("SELECT "+strings.Join(list, ", ")+" FROM "+s.table, len(list))
@@ -176,9 +169,40 @@ func (d *drafter) profileColumns(s *side, columns []*column) error {
 		return err
 	}
 	for i, c := range columns {
-		v := values[i*each:]
-		c.filled, c.distinct = int64(v[0]), min(int64(v[1]), int64(v[0]))
-		c.meanLen, c.maxLen, c.digits, c.spaces = v[2], int64(v[3]), int64(v[4]), int64(v[5])
+		c.filled = int64(values[2*i])
+		c.distinct = min(int64(values[2*i+1]), c.filled)
+		c.digits = 1
+		if c.typ.Kind != kalla.Text || c.filled == 0 {
+			continue
+		}
+		if err := d.profileText(s, c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// separators are the characters that references are written with or without.
+const separators = " -_/.:#()"
+
+// profileText looks at what the values of a text column are made of, in a part of the values where there are many.
+func (d *drafter) profileText(s *side, c *column) error {
+	x := d.d.Ident(c.name)
+	every := max(1, c.distinct/20_000)
+	list := []string{"avg(strlen(v))", "max(strlen(v))", "avg(CASE WHEN regexp_matches(v, '[0-9]') THEN 1 ELSE 0 END)", "max(CASE WHEN v <> upper(v) THEN 1 ELSE 0 END)"}
+	for _, r := range separators {
+		list = append(list, "avg(CASE WHEN contains(v, "+d.d.Text(string(r))+") THEN 1 ELSE 0 END)")
+	}
+	v, err := d.numbers(fmt.Sprintf("SELECT %s FROM (SELECT %s AS v FROM %s WHERE hash(%s) %% %d = 0 GROUP BY 1) WHERE v <> ''", strings.Join(list, ", "), x, s.table, x, every), len(list))
+	if err != nil {
+		return err
+	}
+	c.meanLen, c.maxLen, c.digits, c.spaces = v[0], int64(v[1]), v[2], v[4]
+	c.lower, c.separators = v[3] > 0, ""
+	for i, r := range separators {
+		if v[4+i] > 0 {
+			c.separators += string(r)
+		}
 	}
 	return nil
 }

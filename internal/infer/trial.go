@@ -47,7 +47,7 @@ const (
 )
 
 // freeTable holds the records that no pass matched so far, with the columns
-// that passes may compare and, as kalla_id, their row in the staged table.
+// that passes may compare and, as kalla_infer_row, their row in the staged table.
 func freeTable(s *side) string    { return "kalla_infer_free_" + string(s.name) }
 func matchedTable(s *side) string { return "kalla_infer_matched_" + string(s.name) }
 
@@ -55,7 +55,7 @@ func matchedTable(s *side) string { return "kalla_infer_matched_" + string(s.nam
 // e0… the equalities, a the amount, d the date, s the name; and the key.
 func (d *drafter) items(t trial, s *side, shuffled bool) string {
 	f := d.facts
-	list, present := []string{"t.kalla_id AS id"}, []string{"TRUE"}
+	list, present := []string{"t.kalla_infer_row AS id"}, []string{"TRUE"}
 	pick := func(l, r *column) *column {
 		if s == d.left {
 			return l
@@ -236,7 +236,7 @@ func (d *drafter) tryPairs(t trial) (outcome, error) {
 	for _, q := range []string{
 		fmt.Sprintf("CREATE OR REPLACE TABLE %s AS %s", pairTable, query),
 		fmt.Sprintf(`CREATE OR REPLACE TABLE %s AS SELECT p.*, dense_rank() OVER (ORDER BY %s) AS lo, dense_rank() OVER (ORDER BY %s) AS ro
-FROM (SELECT * FROM %[4]s WHERE l IN (SELECT l FROM %[4]s GROUP BY l HAVING count(*) > 1) OR r IN (SELECT r FROM %[4]s GROUP BY r HAVING count(*) > 1)) p JOIN %[5]s x ON x.kalla_id = p.l JOIN %[6]s y ON y.kalla_id = p.r`,
+FROM (SELECT * FROM %[4]s WHERE l IN (SELECT l FROM %[4]s GROUP BY l HAVING count(*) > 1) OR r IN (SELECT r FROM %[4]s GROUP BY r HAVING count(*) > 1)) p JOIN %[5]s x ON x.kalla_infer_row = p.l JOIN %[6]s y ON y.kalla_infer_row = p.r`,
 			clashTable, d.keyOf(d.left, "x"), d.keyOf(d.right, "y"), pairTable, freeTable(d.left), freeTable(d.right)),
 		fmt.Sprintf("CREATE OR REPLACE TABLE %s AS SELECT l, r FROM %s WHERE (l, r) NOT IN (SELECT (l, r) FROM %s)", matchTable, pairTable, clashTable),
 	} {
@@ -261,7 +261,7 @@ FROM %[3]s WHERE l NOT IN (SELECT l FROM %[1]s) AND r NOT IN (SELECT r FROM %[1]
 		return o, err
 	}
 	o.left, o.right = o.matches, o.matches
-	if t.amount && o.matches > 0 && (t.every > 1 || !t.affordable) && !d.trustedOn(t) {
+	if t.amount && o.matches > 0 && !t.affordable && !d.trustedOn(t) {
 		shuffled, _ := d.pairs(t, true)
 		if err := d.row("SELECT least(count(DISTINCT l), count(DISTINCT r)) FROM ("+shuffled+")", &o.chance); err != nil {
 			return o, err
