@@ -202,12 +202,3 @@ func (d *drafter) keyOf(s *side, alias string) string {
 	}
 	return strings.Join(out, ", ")
 }
-
-// keyText shows a record by its key.
-func (d *drafter) keyText(s *side, alias string) string {
-	var out []string
-	for _, k := range s.key {
-		out = append(out, "coalesce(CAST("+alias+"."+d.d.Ident(k)+" AS VARCHAR), '')")
-	}
-	return strings.Join(out, " || '|' || ")
-}

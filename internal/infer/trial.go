@@ -117,7 +117,7 @@ func (t trial) long() kalla.Side {
 	return ""
 }
 
-// key is ORDER BY text of the key of an item.
+// keyItems is ORDER BY text of the key of an item.
 func (s *side) keyItems(alias string) string {
 	var out []string
 	for i := range s.key {
