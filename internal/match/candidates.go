@@ -156,7 +156,8 @@ func (c *compiler) equalitiesUnique(p *pass, side kalla.Side) string {
 		x, _ := sidesOf(k, side)
 		exprs = append(exprs, x)
 	}
-	return expand("SELECT count(DISTINCT {hash}) = count(*) FROM {from} WHERE {e} IS NOT NULL", "hash", c.d.KeyHash(exprs), "from", c.free(side, p), "e", strings.Join(exprs, " IS NOT NULL AND "))
+	from := expand("{from} WHERE {e} IS NOT NULL", "from", c.free(side, p), "e", strings.Join(exprs, " IS NOT NULL AND "))
+	return "SELECT " + allDistinct(c.d.KeyHash(exprs), from) + " FROM " + from
 }
 
 // buildCandidates makes the table kalla_pN_c, bounded.

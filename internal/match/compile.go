@@ -207,13 +207,19 @@ func (c *compiler) badKeys(side kalla.Side) {
 		"keys", strings.Join(cols, ", "), "counts", strings.Join(counts, " AND "), "hash", c.d.KeyHash(cols), "same", strings.Join(same, " AND ")}
 	c.nodes = append(c.nodes, If{
 		Name:  "keys of " + c.source(side).Alias + " are present and unique",
-		Query: expand("SELECT count(DISTINCT {hash}) = count(*) AND {counts} FROM {src} t", params...),
+		Query: expand("SELECT "+allDistinct("{hash}", "{src} t")+" AND {counts} FROM {src} t", params...),
 		Then:  []Node{Exec{"no bad keys", expand("CREATE TABLE {bad} AS SELECT {id} AS id FROM {src} WHERE FALSE", params...)}},
 		Else: []Node{Exec{"find bad keys", expand(`CREATE TABLE {bad} AS
 SELECT t.{id} AS id FROM {src} t WHERE {nulls}
 UNION ALL
 SELECT t.{id} AS id FROM {src} t JOIN (SELECT {keys} FROM {src} t GROUP BY {keys} HAVING count(*) > 1) u ON {same}`, params...)}},
 	})
+}
+
+// allDistinct is a condition that no two rows of a FROM item, which the query
+// reads too, have the same value. Groups spill where count(DISTINCT) does not.
+func allDistinct(expr, from string) string {
+	return "(SELECT count(*) FROM (SELECT " + expr + " AS v FROM " + from + " GROUP BY 1) g) = count(*)"
 }
 
 func badTable(side kalla.Side) string { return "kalla_bad_" + string(side) }

@@ -55,10 +55,10 @@ func (p *pass) lockTables() []Node {
 func (c *compiler) oneToOneByPairs(p *pass) []Node {
 	clean := []string{}
 	if !c.uniqueSide(p, kalla.Left) {
-		clean = append(clean, "count(DISTINCT r_id) = count(*)")
+		clean = append(clean, allDistinct("r_id", p.table("c")))
 	}
 	if !c.uniqueSide(p, kalla.Right) {
-		clean = append(clean, "count(DISTINCT l_id) = count(*)")
+		clean = append(clean, allDistinct("l_id", p.table("c")))
 	}
 	if len(clean) == 0 {
 		clean = append(clean, "TRUE")
