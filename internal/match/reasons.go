@@ -165,21 +165,28 @@ func (c *compiler) closest(side kalla.Side, best []string) {
 		}
 		return "CASE " + of + " " + strings.Join(whens, " ") + " ELSE " + end + " END"
 	}
-	params := []string{"closest", closestTable(side), "best", strings.Join(best, " UNION ALL "), "xid", xid, "yid", yid,
+	params := []string{"closest", closestTable(side), "taken", "kalla_taken_" + string(side), "best", strings.Join(best, " UNION ALL "), "xid", xid, "yid", yid,
 		"xsrc", table(side), "id", c.d.RowID(), "xkey", c.keyText(side, "k"), "xorder", c.keyOrder(side, "k"), "ykey", c.keyTextOf(other, names("b.", "y", len(c.keys[other]))),
 		"reason", caseOf("b.pass * 1000 + b.first", reason, "'no_candidate'"), "score", caseOf("b.pass * 1000 + b.failed", score, "0.0000"), "pass", caseOf("b.pass", pass, "''"),
 		"locks", strings.Join(locks, " UNION ALL "), "other_locks", strings.Join(otherLocks, " UNION ALL "), "diffs", columns("diff", names("b.", "m", len(c.measures())))}
+	// Who has the candidates that nothing speaks against; mostly there are none, and then no match need be looked at.
+	c.nodes = append(c.nodes, If{
+		Name:  "candidates of " + c.source(side).Alias + " are taken",
+		Query: expand("SELECT count(*) > 0 FROM ({best}) a WHERE failed = 0", params...),
+		Then: []Node{Exec{"who took them", expand(`CREATE TABLE {taken} AS SELECT y_id, taken_by FROM (
+SELECT m.{yid} AS y_id, {xkey} AS taken_by, row_number() OVER (PARTITION BY m.{yid} ORDER BY {xorder}) AS n
+FROM kalla_matches m JOIN {xsrc} k ON k.{id} = m.{xid} WHERE m.{yid} IN (SELECT y_id FROM ({best}) a WHERE failed = 0)) f WHERE n = 1`, params...)}},
+		Else: []Node{Exec{"nobody took any", expand("CREATE TABLE {taken} (y_id BIGINT, taken_by VARCHAR)", params...)}},
+	})
 	c.add("reasons of "+c.source(side).Alias, expand(`CREATE TABLE {closest} AS
 WITH a AS ({best}),
 b AS (SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY x_id ORDER BY failed, pass) AS place FROM a) f WHERE place = 1),
-t AS (SELECT y_id, taken_by FROM (SELECT m.{yid} AS y_id, {xkey} AS taken_by, row_number() OVER (PARTITION BY m.{yid} ORDER BY {xorder}) AS n
- FROM kalla_matches m JOIN {xsrc} k ON k.{id} = m.{xid} WHERE m.{yid} IN (SELECT y_id FROM b WHERE failed = 0)) f WHERE n = 1),
 xl AS ({locks}), yl AS ({other_locks})
 SELECT b.x_id, CASE WHEN b.failed > 0 THEN {reason}
   WHEN EXISTS (SELECT 1 FROM xl WHERE xl.pass = b.pass AND xl.id = b.x_id) OR EXISTS (SELECT 1 FROM yl WHERE yl.pass = b.pass AND yl.id = b.y_id) THEN 'ambiguous'
   ELSE 'taken' END AS reason,
  {ykey} AS closest_key, {pass} AS closest_pass, CAST({score} AS DECIMAL(5,4)) AS closest_score, t.taken_by{diffs}
-FROM b LEFT JOIN t ON t.y_id = b.y_id`, params...))
+FROM b LEFT JOIN {taken} t ON t.y_id = b.y_id`, params...))
 }
 
 // noCandidates is an empty result of closestOfPass, for recipes in which no pass has conditions.
