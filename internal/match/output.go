@@ -2,6 +2,7 @@ package match
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"kalla"
@@ -149,12 +150,19 @@ func (c *compiler) fromMatches(join string) string {
 	return expand("FROM kalla_matches m JOIN {l} l ON l.{id} = m.l_id JOIN {r} r ON r.{id} = m.r_id{join}", "l", LeftTable, "r", RightTable, "id", c.d.RowID(), "join", join)
 }
 
+// exactly is the confidence of a match that no similarity takes part in.
+const exactly = "CAST(1 AS DECIMAL(7,6))"
+
 // matchedQuery joins the matches to the right records first, and streams the
 // left ones past the result: only one side's wide rows are held in memory.
 func (c *compiler) matchedQuery() string {
 	id, join := c.matchID("r.kalla_pass", "r.kalla_lead")
 	var pass, cardinality []string
+	confidence := exactly
 	for _, p := range c.passes {
+		if slices.ContainsFunc(p.conditions, func(k condition) bool { return k.form == similar }) {
+			confidence = "r.kalla_confidence"
+		}
 		pass = append(pass, c.d.Text(p.name))
 		card := string(p.spec.Cardinality)
 		if card == "" {
@@ -163,7 +171,7 @@ func (c *compiler) matchedQuery() string {
 		cardinality = append(cardinality, c.d.Text(card))
 	}
 	cols := []string{id + " AS match_id", byPass("r.kalla_pass", pass) + " AS pass", byPass("r.kalla_pass", cardinality) + " AS cardinality",
-		"r.kalla_confidence AS confidence", "r.kalla_ambiguous AS ambiguous"}
+		confidence + " AS confidence", "r.kalla_ambiguous AS ambiguous"}
 	for _, side := range []kalla.Side{kalla.Left, kalla.Right} {
 		for _, col := range c.shown(side) {
 			cols = append(cols, alias(side)+"."+c.d.Ident(col.Name)+" AS "+c.d.Ident(string(side)+"_"+col.Name))
@@ -172,10 +180,20 @@ func (c *compiler) matchedQuery() string {
 	for _, m := range c.measures() {
 		cols = append(cols, m.sql+" AS "+c.d.Ident("diff_"+m.name))
 	}
+	// What is the same for all matches, or not asked for, is not carried through the join.
+	carried := []string{"m.l_id AS kalla_l", "m.ambiguous AS kalla_ambiguous"}
+	if len(c.passes) > 1 {
+		carried = append(carried, "m.pass AS kalla_pass")
+	}
+	if join != "" {
+		carried = append(carried, "m.lead AS kalla_lead")
+	}
+	if confidence != exactly {
+		carried = append(carried, "m.confidence AS kalla_confidence")
+	}
 	return expand(`SELECT {cols}
-FROM {l} l JOIN (SELECT m.pass AS kalla_pass, m.l_id AS kalla_l, m.lead AS kalla_lead, m.ambiguous AS kalla_ambiguous, m.confidence AS kalla_confidence, r.*
- FROM kalla_matches m JOIN {r} r ON r.{id} = m.r_id) r ON r.kalla_l = l.{id}{join}`,
-		"cols", strings.Join(cols, ", "), "l", LeftTable, "r", RightTable, "id", c.d.RowID(), "join", join)
+FROM {l} l JOIN (SELECT {carried}, r.* FROM kalla_matches m JOIN {r} r ON r.{id} = m.r_id) r ON r.kalla_l = l.{id}{join}`,
+		"cols", strings.Join(cols, ", "), "carried", list(carried), "l", LeftTable, "r", RightTable, "id", c.d.RowID(), "join", join)
 }
 
 func (c *compiler) unmatchedQuery(side kalla.Side) string {
