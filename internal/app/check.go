@@ -24,13 +24,7 @@ func Check(ctx context.Context, job Job) (*match.Plan, error) {
 	}
 	defer session.Close()
 	r.session, r.gate = session, session.Gate()
-	if r.gated, err = passGate(ctx, r.gate, r.Recipe, r.Document); err != nil {
-		return nil, err
-	}
-	if r.inputs, err = Inputs(r.gated.recipe, r.BaseDir, r.LookupEnv); err != nil {
-		return nil, err
-	}
-	if err := r.gated.derivedColumns(ctx, session, r.inputs); err != nil {
+	if err := r.findSources(ctx); err != nil {
 		return nil, err
 	}
 	lookups, err := session.Stage(ctx, r.inputs[2:], r.Report)

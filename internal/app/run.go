@@ -60,15 +60,19 @@ func (r *run) stage(name kalla.Stage, do func() error) error {
 	return nil
 }
 
-func (r *run) stageSources(ctx context.Context) error {
-	var err error
+// findSources passes the recipe's SQL through the gate and says how its sources are read, before they are.
+func (r *run) findSources(ctx context.Context) (err error) {
 	if r.gated, err = passGate(ctx, r.gate, r.Recipe, r.Document); err != nil {
 		return err
 	}
 	if r.inputs, err = Inputs(r.gated.recipe, r.BaseDir, r.LookupEnv); err != nil {
 		return err
 	}
-	if err := r.gated.derivedColumns(ctx, r.session, r.inputs); err != nil {
+	return r.gated.derivedColumns(ctx, r.session, r.inputs)
+}
+
+func (r *run) stageSources(ctx context.Context) error {
+	if err := r.findSources(ctx); err != nil {
 		return err
 	}
 	// Lookups first: derived columns may join them.

@@ -56,15 +56,8 @@ func (r *runner) node(ctx context.Context, n match.Node, loop *rounds) error {
 			return err
 		})
 	case match.If:
-		yes, err := false, error(nil)
-		if n.Unless != "" {
-			if yes, err = r.ask(ctx, n.Name, loop.apply(n.Unless)); err != nil {
-				return err
-			}
-		}
-		if yes {
-			yes = false
-		} else if yes, err = r.ask(ctx, n.Name, loop.apply(n.Query)); err != nil {
+		yes, err := r.decide(ctx, n, loop)
+		if err != nil {
 			return err
 		}
 		branch := n.Else
@@ -107,6 +100,16 @@ func (r *runner) node(ctx context.Context, n match.Node, loop *rounds) error {
 		return r.watched(n.Name, func() error { return r.search(ctx, n) })
 	}
 	return &kalla.Error{Code: kalla.CodeInternal, Op: "matching", Why: fmt.Sprintf("unknown step %T", n)}
+}
+
+// decide answers an If, by the cheaper query where that suffices.
+func (r *runner) decide(ctx context.Context, n match.If, loop *rounds) (bool, error) {
+	if n.Unless != "" {
+		if no, err := r.ask(ctx, n.Name, loop.apply(n.Unless)); no || err != nil {
+			return false, err
+		}
+	}
+	return r.ask(ctx, n.Name, loop.apply(n.Query))
 }
 
 // ask runs a query that gives one boolean.

@@ -77,16 +77,20 @@ func (c *compiler) predicates(p *pass) []string {
 // prefixJoin turns "a is a prefix of b" into a hash join: each b is cut at every length that an a has.
 func (c *compiler) prefixJoin(p *pass, k condition) (left, right, pred string) {
 	left, right = c.free(kalla.Left, p), c.free(kalla.Right, p)
-	short, long := k.l, k.r
-	shortFrom, longFrom, a := &left, &right, "r"
 	if k.spec.Op == kalla.OpHasPrefix {
-		short, long = k.r, k.l
-		shortFrom, longFrom, a = &right, &left, "l"
+		left = cutAtPrefixes("l", k.l, left, k.r, right)
+		return left, right, k.r + " = l.kalla_prefix"
 	}
-	*longFrom = expand(`(SELECT {a}.*, substring({long}, 1, n.len) AS kalla_prefix
+	right = cutAtPrefixes("r", k.r, right, k.l, left)
+	return left, right, k.l + " = r.kalla_prefix"
+}
+
+// cutAtPrefixes is a FROM item, aliased a, of the records with the long text,
+// each once for every length that a short text has, cut to it as kalla_prefix.
+func cutAtPrefixes(a, long, from, short, shorts string) string {
+	return expand(`(SELECT {a}.*, substring({long}, 1, n.len) AS kalla_prefix
  FROM {from} JOIN (SELECT DISTINCT length({short}) AS len FROM {shorts}) n ON length({long}) >= n.len) {a}`,
-		"a", a, "long", long, "from", *longFrom, "short", short, "shorts", *shortFrom)
-	return left, right, short + " = " + a + ".kalla_prefix"
+		"a", a, "long", long, "from", from, "short", short, "shorts", shorts)
 }
 
 // blocked compares only pairs that share a block; several blocks are united.

@@ -188,9 +188,7 @@ func (c *compiler) prefixLink(p *pass, side kalla.Side, k condition) string {
 	}
 	y := side.Other()
 	a := alias(longSide)
-	longFrom := expand(`(SELECT {a}.*, substring({long}, 1, n.len) AS kalla_prefix FROM {from} JOIN (SELECT DISTINCT length({short}) AS len FROM {shorts}) n ON length({long}) >= n.len) {a}`,
-		"a", a, "long", long, "from", from[longSide], "short", short, "shorts", from[shortSide])
-	items := map[kalla.Side]string{shortSide: from[shortSide], longSide: longFrom}
+	items := map[kalla.Side]string{shortSide: from[shortSide], longSide: cutAtPrefixes(a, long, from[longSide], short, from[shortSide])}
 	value := map[kalla.Side]string{shortSide: short, longSide: a + ".kalla_prefix"}
 	items[y] = expand(`(SELECT * FROM (SELECT {y}.*, count(*) OVER (PARTITION BY {v}) AS kalla_n FROM {from}) n WHERE kalla_n <= {bound}) {y}`,
 		"y", alias(y), "v", value[y], "from", items[y], "bound", fmt.Sprint(linkBound))
