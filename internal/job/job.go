@@ -1,0 +1,233 @@
+// Package job is the contract between the scheduler and those who give it
+// work: the bodies of its HTTP API and of its callbacks, and a client. The
+// scheduler (package compute), the app (package server) and the command line
+// speak it. Field names and shapes are public: a client written for the
+// product's predecessor works unchanged.
+package job
+
+import (
+	"encoding/json"
+	"time"
+
+	"kalla"
+)
+
+// Request is the body of POST /api/jobs. It has one of two forms: a query
+// (MatchSQL, Sources, PrimaryKeys) or a whole recipe (Recipe, Parameters).
+type Request struct {
+	RunID       string `json:"run_id" minLength:"1" maxLength:"200" doc:"Names the run; the same run_id again is answered again and runs nothing twice"`
+	Attempt     int    `json:"attempt,omitempty" minimum:"0" maximum:"1000" doc:"A higher number than before runs again a job that failed or was cancelled; echoed in callbacks"`
+	CallbackURL string `json:"callback_url,omitempty" format:"uri" maxLength:"2000" doc:"/progress, /complete and /error below it are POSTed to; without it the state is polled"`
+	OutputPath  string `json:"output_path" minLength:"1" maxLength:"2000" doc:"Folder or s3:// prefix of the evidence"`
+
+	MatchSQL    string              `json:"match_sql,omitempty" maxLength:"1000000" doc:"One SELECT over the aliases of the sources (or left_src and right_src) that gives both primary keys"`
+	Sources     []Source            `json:"sources,omitempty" maxItems:"50" doc:"The left source, the right source, then lookups"`
+	PrimaryKeys map[string][]string `json:"primary_keys,omitempty" doc:"Primary key columns by alias, or by left_src and right_src"`
+
+	Recipe     json.RawMessage   `json:"recipe,omitempty" doc:"A recipe as an object (or as a text of YAML), instead of match_sql"`
+	Parameters map[string]string `json:"parameters,omitempty" doc:"Values of the recipe's parameters"`
+
+	Engine   string `json:"engine,omitempty" enum:"auto,duckdb,trino" doc:"Default auto"`
+	Evidence string `json:"evidence,omitempty" enum:"full,keys,none" doc:"How much of the records to keep; default full"`
+	Priority int    `json:"priority,omitempty" minimum:"0" maximum:"4" doc:"1 runs before 4; among equals the oldest first; default 2"`
+}
+
+// Source is one source of a Request in the form of a query.
+type Source struct {
+	Alias   string   `json:"alias" minLength:"1" maxLength:"63"`
+	URI     string   `json:"uri" minLength:"1" maxLength:"10000"`
+	Filters []Filter `json:"filters,omitempty" maxItems:"1000"`
+}
+
+// Filter keeps the records for which it holds.
+type Filter struct {
+	Column string          `json:"column" minLength:"1"`
+	Op     string          `json:"op" enum:"eq,neq,gt,gte,lt,lte,between,in,like,is_null,not_null"`
+	Value  json.RawMessage `json:"value,omitempty" doc:"A text, number or boolean; two of them in a list for between, any number for in, none for is_null and not_null"`
+}
+
+// Accepted answers a Request.
+type Accepted struct {
+	RunID  string `json:"run_id"`
+	Status string `json:"status" enum:"accepted"`
+}
+
+// State is where a job is.
+type State string
+
+// The states. The last three are final.
+const (
+	Queued    State = "queued"
+	Running   State = "running"
+	Completed State = "completed"
+	Failed    State = "failed"
+	Cancelled State = "cancelled"
+)
+
+// Final reports whether the state never changes again but by a new attempt.
+func (s State) Final() bool { return s == Completed || s == Failed || s == Cancelled }
+
+// Job is what GET /api/jobs/{run_id} answers. It holds no credential.
+type Job struct {
+	RunID    string         `json:"run_id"`
+	RecipeID string         `json:"recipe_id,omitempty"`
+	Attempt  int            `json:"attempt"`
+	State    State          `json:"state" enum:"queued,running,completed,failed,cancelled"`
+	Stage    kalla.Stage    `json:"stage,omitempty" enum:"staging,matching,evidence"`
+	Step     string         `json:"step,omitempty" doc:"What is being done: reading payments"`
+	Progress float64        `json:"progress" doc:"0..1 of the whole job"`
+	Engine   string         `json:"engine,omitempty"`
+	Accepted time.Time      `json:"accepted"`
+	Started  *time.Time     `json:"started,omitempty"`
+	Ended    *time.Time     `json:"ended,omitempty"`
+	Position int            `json:"position,omitempty" doc:"Place in the queue, from 1"`
+	Summary  *kalla.Summary `json:"summary,omitempty"`
+	Error    *Failure       `json:"error,omitempty"`
+	Output   string         `json:"output_path,omitempty"`
+}
+
+// Failure is why a job failed.
+type Failure struct {
+	Code    string        `json:"code" doc:"source, recipe, engine, limit, evidence, bad_key, proof, cancelled, internal"`
+	Message string        `json:"message" doc:"What failed, where and why, in one line"`
+	Hint    string        `json:"hint,omitempty" doc:"What to do about it"`
+	Stage   kalla.Stage   `json:"stage,omitempty"`
+	Faults  []kalla.Fault `json:"faults,omitempty" doc:"All that is wrong with the recipe"`
+}
+
+// Page is one page of jobs, newest first.
+type Page struct {
+	Jobs []Job  `json:"jobs"`
+	Next string `json:"next_cursor,omitempty"`
+}
+
+// Progress is the body of a callback to /progress.
+type Progress struct {
+	RunID         string      `json:"run_id"`
+	Attempt       int         `json:"attempt,omitempty"`
+	Stage         kalla.Stage `json:"stage"`
+	Step          string      `json:"step,omitempty"`
+	Progress      float64     `json:"progress"` // 0..1 of the stage, never less than before within it
+	Source        string      `json:"source,omitempty"`
+	MatchedCount  *int64      `json:"matched_count,omitempty"`
+	TotalLeft     *int64      `json:"total_left,omitempty"`
+	TotalRight    *int64      `json:"total_right,omitempty"`
+	RowsPerSecond *int64      `json:"rows_per_second,omitempty"`
+}
+
+// Complete is the body of a callback to /complete.
+type Complete struct {
+	RunID               string            `json:"run_id"`
+	Attempt             int               `json:"attempt,omitempty"`
+	MatchedCount        int64             `json:"matched_count"` // matched pairs
+	UnmatchedLeftCount  int64             `json:"unmatched_left_count"`
+	UnmatchedRightCount int64             `json:"unmatched_right_count"`
+	OutputPaths         map[string]string `json:"output_paths"` // matched, unmatched_left, unmatched_right, breaks, candidates, summary, manifest
+	Summary             *kalla.Summary    `json:"summary"`
+}
+
+// Error is the body of a callback to /error. A cancelled job says so by its code.
+type Error struct {
+	RunID   string      `json:"run_id"`
+	Attempt int         `json:"attempt,omitempty"`
+	Error   string      `json:"error"`
+	Stage   kalla.Stage `json:"stage,omitempty"`
+	Code    string      `json:"code,omitempty"`
+	Hint    string      `json:"hint,omitempty"`
+}
+
+// PreviewRequest is the body of POST /api/preview.
+type PreviewRequest struct {
+	URI     string            `json:"uri" minLength:"1" maxLength:"10000"`
+	Options map[string]string `json:"options,omitempty" doc:"How a file is read: delimiter, encoding, sheet …"`
+	Types   map[string]string `json:"types,omitempty" doc:"Types by column where detection is not to decide: decimal(18,2)"`
+	Filters []Filter          `json:"filters,omitempty" maxItems:"1000"`
+	Limit   int               `json:"limit,omitempty" minimum:"0" maximum:"1000" doc:"Sample rows; default 10"`
+	Count   *bool             `json:"count,omitempty" doc:"Whether to count all rows that pass; default true"`
+	Profile bool              `json:"profile,omitempty" doc:"Whether to profile every column over all rows"`
+}
+
+// Preview is what a source holds.
+type Preview struct {
+	Columns     []Column    `json:"columns"`
+	Rows        [][]*string `json:"rows" doc:"Values as text, null for NULL"`
+	TotalRows   *int64      `json:"total_rows,omitempty"`
+	PreviewRows int         `json:"preview_rows"`
+	Profile     []Profile   `json:"profile,omitempty"`
+}
+
+// Column describes a column of a source.
+type Column struct {
+	Name     string `json:"name"`
+	DataType string `json:"data_type" doc:"text, integer, decimal(18,2), float, boolean, date, timestamp, timestamptz or other"`
+	Nullable bool   `json:"nullable"`
+}
+
+// Profile describes the values of a column.
+type Profile struct {
+	Column   string   `json:"column"`
+	Rows     int64    `json:"rows"`
+	Nulls    int64    `json:"nulls"`
+	Distinct int64    `json:"distinct"`
+	Min      *string  `json:"min"`
+	Max      *string  `json:"max"`
+	Samples  []string `json:"samples"`
+}
+
+// ValidateRequest is the body of POST /api/validate.
+type ValidateRequest struct {
+	Recipe     json.RawMessage   `json:"recipe" doc:"A recipe as an object, or as a text of YAML"`
+	Parameters map[string]string `json:"parameters,omitempty"`
+	Sources    *bool             `json:"sources,omitempty" doc:"Whether to look at the sources' real columns too; default true"`
+}
+
+// Validation says what is wrong with a recipe, and what it would do.
+type Validation struct {
+	Valid    bool          `json:"valid"`
+	Faults   []kalla.Fault `json:"faults"`
+	Passes   []string      `json:"passes,omitempty" doc:"The recipe in sentences"`
+	Steps    []Step        `json:"steps,omitempty" doc:"What the engine would run"`
+	Left     []Column      `json:"left,omitempty"`
+	Right    []Column      `json:"right,omitempty"`
+	Estimate *Estimate     `json:"estimate,omitempty"`
+}
+
+// Step is one step of a plan.
+type Step struct {
+	Name string `json:"name"`
+	SQL  string `json:"sql"`
+}
+
+// Estimate is what a run is expected to cost.
+type Estimate struct {
+	LeftRows  int64  `json:"left_rows"`
+	RightRows int64  `json:"right_rows"`
+	Bytes     int64  `json:"bytes" doc:"Memory that both sources take in the engine, roughly"`
+	Engine    string `json:"engine"`
+	Why       string `json:"why" doc:"Why that engine"`
+}
+
+// Engine is what GET /api/engine answers.
+type Engine struct {
+	Name    string `json:"name"`
+	Version string `json:"version"`
+	Memory  int64  `json:"memory" doc:"Bytes that all running jobs may take together"`
+	Threads int    `json:"threads"`
+	MaxJobs int    `json:"max_jobs"`
+	Running int    `json:"running"`
+	Queued  int    `json:"queued"`
+	Workers []Node `json:"workers" doc:"Nodes of the cluster; empty on one machine"`
+}
+
+// Node is one machine of a cluster.
+type Node struct {
+	ID    string `json:"id"`
+	URL   string `json:"url"`
+	State string `json:"state"`
+}
+
+// Readiness is what GET /ready answers.
+type Readiness struct {
+	Ready   bool     `json:"ready"`
+	Missing []string `json:"missing,omitempty" doc:"What stands against taking a job now"`
+}
