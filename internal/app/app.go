@@ -43,6 +43,7 @@ type Job struct {
 	Limits    engine.Limits
 	Plan      match.Options               // bounds of the plan; the zero value is the default
 	LookupEnv func(string) (string, bool) // for ${NAME} in URIs
+	Allow     func(source.Source) error   // asked of every source before any is opened; nil allows all
 	Report    func(kalla.Progress)        // may be nil
 	Now       func() time.Time            // may be nil
 }

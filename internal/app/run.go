@@ -68,6 +68,14 @@ func (r *run) findSources(ctx context.Context) (err error) {
 	if r.inputs, err = Inputs(r.gated.recipe, r.BaseDir, r.LookupEnv); err != nil {
 		return err
 	}
+	for _, in := range r.inputs {
+		if r.Allow == nil {
+			break
+		}
+		if err := r.Allow(in.Source); err != nil {
+			return err
+		}
+	}
 	return r.gated.derivedColumns(ctx, r.session, r.inputs)
 }
 
