@@ -3,7 +3,11 @@
 // this one imports only the standard library and a decimal type.
 package kalla
 
-import "github.com/shopspring/decimal"
+import (
+	"fmt"
+
+	"github.com/shopspring/decimal"
+)
 
 // Decimal is an exact decimal number. Money and tolerances are always
 // Decimals, never binary floats.
@@ -50,6 +54,17 @@ type Type struct {
 	Precision int    `json:"precision,omitempty"`
 	Scale     int    `json:"scale,omitempty"`
 	Format    string `json:"format,omitempty"`
+}
+
+// String writes the type as recipes do: "decimal(18,2)", "date", with its format behind it if it has one: "date %d.%m.%Y".
+func (t Type) String() string {
+	if t.Kind == DecimalKind {
+		return fmt.Sprintf("decimal(%d,%d)", t.Precision, t.Scale)
+	}
+	if t.Format != "" {
+		return string(t.Kind) + " " + t.Format
+	}
+	return string(t.Kind)
 }
 
 // Numeric reports whether values of the type can be subtracted as numbers.

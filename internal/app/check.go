@@ -14,7 +14,16 @@ import (
 // its sources, and compiles it. Lookups are staged, since derived columns may
 // join them; of the two sides only the columns are looked at.
 func Check(ctx context.Context, job Job) (*match.Plan, error) {
-	r := run{Job: job}
+	r, err := checked(ctx, job)
+	if err != nil {
+		return nil, err
+	}
+	return r.plan, r.session.Close()
+}
+
+// checked is a run whose plan is made and whose session is open, to be closed by the caller.
+func checked(ctx context.Context, job Job) (*run, error) {
+	r := &run{Job: job}
 	if err := r.prepare(); err != nil {
 		return nil, err
 	}
@@ -22,19 +31,26 @@ func Check(ctx context.Context, job Job) (*match.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer session.Close()
 	r.session, r.gate = session, session.Gate()
-	if err := r.findSources(ctx); err != nil {
+	if err := r.check(ctx); err != nil {
+		session.Close()
 		return nil, err
 	}
-	lookups, err := session.Stage(ctx, r.inputs[2:], r.Report)
+	return r, nil
+}
+
+func (r *run) check(ctx context.Context) error {
+	if err := r.findSources(ctx); err != nil {
+		return err
+	}
+	lookups, err := r.session.Stage(ctx, r.inputs[2:], r.Report)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for _, in := range r.inputs[:2] {
-		schema, err := session.Describe(ctx, in)
+		schema, err := r.session.Describe(ctx, in)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		r.tables = append(r.tables, engine.Table{Name: in.Table, Schema: schema})
 	}
@@ -42,7 +58,8 @@ func Check(ctx context.Context, job Job) (*match.Plan, error) {
 	left, right := r.tables[0].Schema, r.tables[1].Schema
 	faults := append(recipe.Check(r.Recipe, r.Document, left, right), r.gated.stagedColumns(r.tables)...)
 	if len(faults) > 0 {
-		return nil, invalid(r.Recipe, faults)
+		return invalid(r.Recipe, faults)
 	}
-	return match.Compile(r.gated.recipe, match.Input{Schema: left}, match.Input{Schema: right}, session.Dialect(), r.Plan)
+	r.plan, err = match.Compile(r.gated.recipe, match.Input{Schema: left}, match.Input{Schema: right}, r.session.Dialect(), r.Plan)
+	return err
 }

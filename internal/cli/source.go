@@ -83,7 +83,7 @@ func (c *command) sourceSchema() *cobra.Command {
 				g := newGrid(toLeft, toLeft)
 				g.row(p.dim("column"), p.dim("type"))
 				for _, col := range schema {
-					g.row(name(col.Name), typeName(col.Type))
+					g.row(name(col.Name), col.Type.String())
 				}
 				g.write(w)
 			})
@@ -224,17 +224,6 @@ func unquote(s string) string {
 	return s
 }
 
-// typeName writes a type as recipes do.
-func typeName(t kalla.Type) string {
-	if t.Kind == kalla.DecimalKind {
-		return fmt.Sprintf("decimal(%d,%d)", t.Precision, t.Scale)
-	}
-	if t.Format != "" {
-		return string(t.Kind) + " " + t.Format
-	}
-	return string(t.Kind)
-}
-
 const valueCells = 32 // values in tables are cut to this
 
 func writeRows(w io.Writer, p palette, schema kalla.Schema, rows [][]*string, termWidth int) {
@@ -245,7 +234,7 @@ func writeRows(w io.Writer, p palette, schema kalla.Schema, rows [][]*string, te
 		if col.Type.Numeric() {
 			aligns[i] = toRight
 		}
-		header[i], types[i] = p.bold(name(col.Name)), p.dim(typeName(col.Type))
+		header[i], types[i] = p.bold(name(col.Name)), p.dim(col.Type.String())
 	}
 	g := newGrid(aligns...)
 	g.row(header...)
@@ -284,7 +273,7 @@ func writeProfile(w io.Writer, p palette, profile []engine.ColumnProfile) {
 		for i := range samples {
 			samples[i] = clip(printable(samples[i]), 16)
 		}
-		g.row(p.bold(name(col.Column.Name)), typeName(col.Column.Type), nulls, distinct, valueOr(col.Min, p), valueOr(col.Max, p), p.dim(strings.Join(samples, ", ")))
+		g.row(p.bold(name(col.Column.Name)), col.Column.Type.String(), nulls, distinct, valueOr(col.Min, p), valueOr(col.Max, p), p.dim(strings.Join(samples, ", ")))
 	}
 	g.write(w)
 	fmt.Fprintf(w, "\n  %s\n", p.dim(plural(rows, "record", "records")))

@@ -14,9 +14,13 @@ import (
 
 // Limits bound what a session may use.
 type Limits struct {
-	Memory  int64  // bytes; 0 lets the driver choose a share of the machine
-	Threads int    // 0 means all processors
-	TempDir string // where the engine spills; empty means a private folder below the system's
+	Memory  int64 // bytes; 0 lets the driver choose a share of the machine
+	Threads int   // 0 means all processors
+	// ThreadsNow, where it is set, is asked before each statement how many threads
+	// the session may use from now on, so that jobs side by side share the
+	// processors. It may be called from any goroutine; less than 1 means 1.
+	ThreadsNow func() int
+	TempDir    string // where the engine spills; empty means a private folder below the system's
 	// Folder of the driver's extensions, if it has such; empty means Kalla's own below the user's cache.
 	Extensions string
 }
@@ -72,7 +76,9 @@ type Inspector interface {
 	Describe(ctx context.Context, in Input) (kalla.Schema, error)
 	// Preview returns up to limit rows that pass the filters, values rendered as text, nil for NULL.
 	Preview(ctx context.Context, in Input, limit int) (kalla.Schema, [][]*string, error)
-	// Profile counts every row that passes the filters.
+	// Count returns how many rows pass the filters.
+	Count(ctx context.Context, in Input) (int64, error)
+	// Profile describes the values of every row that passes the filters.
 	Profile(ctx context.Context, in Input) ([]ColumnProfile, error)
 }
 

@@ -2,6 +2,7 @@ package recipe
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -283,6 +284,31 @@ func (d *decoder) typeName(path, text string, known bool) kalla.Type {
 		d.add(path, quote(text)+" is no type", wordHint(text, typeNames))
 	}
 	return kalla.Type{Kind: kalla.Text}
+}
+
+// ParseTypes reads types by column as a recipe writes them, with a format
+// behind a date or time: "decimal(18,2)", "date %d.%m.%Y". The paths of the faults begin with path.
+func ParseTypes(path string, texts map[string]string) (map[string]kalla.Type, kalla.Faults) {
+	d := newDecoder(&Document{}, false)
+	out := make(map[string]kalla.Type, len(texts))
+	for _, column := range slices.Sorted(maps.Keys(texts)) {
+		at := join(path, column)
+		word, format, formatted := strings.Cut(texts[column], " ")
+		if strings.HasPrefix(word, "decimal") {
+			word, formatted = texts[column], false
+		}
+		t := d.typeName(at, word, true)
+		switch t.Format = format; {
+		case !formatted:
+			t.Format = ""
+		case !t.Temporal():
+			d.add(at, "only dates and times have a format", "write "+word)
+		case !strings.Contains(format, "%"):
+			d.add(at, quote(format)+" has no % directives", formatHint(format))
+		}
+		out[column] = t
+	}
+	return out, d.sorted()
 }
 
 // formatHint translates the pattern letters of spreadsheets.

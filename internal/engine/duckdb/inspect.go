@@ -122,3 +122,15 @@ func (s *Session) inspect(ctx context.Context, in engine.Input, look func(*mount
 	}
 	return nil
 }
+
+// Count returns how many rows pass the filters.
+func (s *Session) Count(ctx context.Context, in engine.Input) (rows int64, err error) {
+	err = s.inspect(ctx, in, func(m *mount) error {
+		q, err := m.query(in)
+		if err != nil {
+			return err
+		}
+		return s.conn.QueryRowContext(ctx, "SELECT count(*) FROM ("+q+")").Scan(&rows)
+	})
+	return rows, err
+}
