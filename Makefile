@@ -30,6 +30,14 @@ demo: build ## build, then reconcile a small, realistic data set
 build: compiler ## bin/kalla and the other commands
 	go build $(BUILDFLAGS) -o bin/ $(COMMANDS:%=./cmd/%)
 
+.PHONY: web
+web: ## build the web app into web/dist, which the next make build embeds; needs Node
+	cd web && npm ci && npm run build
+
+.PHONY: test-web
+test-web: ## types, eslint, prettier and every test of the web app; needs Node and Chromium
+	cd web && npm ci && npm run check && npm test && npm run build && npm run size && npm run test:browser
+
 .PHONY: test
 test: setup check ## everything: installs what is missing, then checks and tests
 	go test $(TESTFLAGS) $(PACKAGES)

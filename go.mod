@@ -2,6 +2,8 @@ module kalla
 
 go 1.26.0
 
+ignore ./web/node_modules
+
 require (
 	charm.land/lipgloss/v2 v2.0.6
 	github.com/Shopify/toxiproxy/v2 v2.5.0

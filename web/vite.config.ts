@@ -1,0 +1,30 @@
+import tailwindcss from '@tailwindcss/vite'
+import react from '@vitejs/plugin-react'
+import { fileURLToPath } from 'node:url'
+import { defineConfig } from 'vitest/config'
+
+const here = (path: string) => fileURLToPath(new URL(path, import.meta.url))
+
+export default defineConfig(({ mode }) => ({
+  plugins: [react(), tailwindcss()],
+  resolve: { alias: { '@': here('./src') } },
+  build: {
+    // The gallery of components is for developers: it is built by its own mode, into its own folder.
+    outDir: mode === 'gallery' ? 'node_modules/.cache/gallery' : 'dist',
+    emptyOutDir: true,
+    rollupOptions: { input: here(mode === 'gallery' ? './gallery.html' : './index.html') },
+    // An inlined font or image would need data: in the content security policy.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    reportCompressedSize: false,
+  },
+  server: {
+    proxy: { '^/(api|healthz|openapi.json)': process.env['KALLA_URL'] ?? 'http://127.0.0.1:3000' },
+  },
+  test: {
+    environment: 'jsdom',
+    include: ['test/**/*.test.{ts,tsx}'],
+    setupFiles: ['./test/setup.ts'],
+    restoreMocks: true,
+  },
+}))
