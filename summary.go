@@ -102,4 +102,9 @@ type Progress struct {
 	Fraction float64 `json:"progress"`         // 0..1 of the stage
 	Source   string  `json:"source,omitempty"` // alias, while staging
 	Rows     int64   `json:"rows,omitempty"`   // rows done so far in this step, where known
+
+	// What is known of the whole run so far; 0 until then.
+	TotalLeft  int64 `json:"total_left,omitempty"`  // records of the left source, once it is staged
+	TotalRight int64 `json:"total_right,omitempty"` // records of the right source, once it is staged
+	Matched    int64 `json:"matched,omitempty"`     // matched pairs, once matching is done
 }

@@ -25,7 +25,7 @@ func (r *run) do(ctx context.Context) error {
 		writer = w
 	}
 	r.summary = kalla.Summary{RunID: r.RunID, RecipeID: r.Recipe.ID, Engine: r.session.Info()}
-	if err := r.stage(kalla.StageStaging, func() error { return r.stageSources(ctx) }); err != nil {
+	if err := r.stage(ctx, kalla.StageStaging, r.stageSources); err != nil {
 		return err
 	}
 	var folders []string
@@ -35,14 +35,14 @@ func (r *run) do(ctx context.Context) error {
 	if err := r.session.Seal(ctx, folders...); err != nil {
 		return err
 	}
-	if err := r.stage(kalla.StageMatching, func() error { return r.match(ctx) }); err != nil {
+	if err := r.stage(ctx, kalla.StageMatching, r.match); err != nil {
 		return err
 	}
 	if writer == nil {
 		return nil
 	}
 	files := map[string]evidence.File{}
-	if err := r.stage(kalla.StageEvidence, func() error { return r.write(ctx, writer, files) }); err != nil {
+	if err := r.stage(ctx, kalla.StageEvidence, func(ctx context.Context) error { return r.write(ctx, writer, files) }); err != nil {
 		return err
 	}
 	r.summary.Evidence = r.Out
@@ -50,14 +50,23 @@ func (r *run) do(ctx context.Context) error {
 }
 
 // stage times one stage.
-func (r *run) stage(name kalla.Stage, do func() error) error {
+func (r *run) stage(ctx context.Context, name kalla.Stage, do func(context.Context) error) error {
 	start := time.Now()
-	if err := do(); err != nil {
+	if err := engine.Trace(ctx, string(name), do); err != nil {
 		return err
 	}
 	r.summary.Stages = append(r.summary.Stages, kalla.StageTime{Name: string(name), MS: time.Since(start).Milliseconds()})
-	r.Report(kalla.Progress{Stage: name, Fraction: 1})
+	r.report(kalla.Progress{Stage: name, Fraction: 1})
 	return nil
+}
+
+// report adds to an event what is known of the whole run by now.
+func (r *run) report(p kalla.Progress) {
+	if len(r.tables) > 0 {
+		p.TotalLeft, p.TotalRight = r.tables[0].Rows, r.tables[1].Rows
+	}
+	p.Matched = r.summary.Pairs
+	r.Report(p)
 }
 
 // findSources passes the recipe's SQL through the gate and says how its sources are read, before they are.
@@ -85,7 +94,7 @@ func (r *run) stageSources(ctx context.Context) error {
 	}
 	// Lookups first: derived columns may join them.
 	order := append(append([]engine.Input(nil), r.inputs[2:]...), r.inputs[:2]...)
-	tables, err := r.session.Stage(ctx, order, r.Report)
+	tables, err := r.session.Stage(ctx, order, r.report)
 	if err != nil {
 		return err
 	}
@@ -105,7 +114,7 @@ func (r *run) stageSources(ctx context.Context) error {
 }
 
 func (r *run) match(ctx context.Context) error {
-	searches, err := engine.Execute(ctx, r.session, r.plan.Nodes, r.Report)
+	searches, err := engine.Execute(ctx, r.session, r.plan.Nodes, r.report)
 	if err != nil {
 		return err
 	}
@@ -145,7 +154,7 @@ func (r *run) badKeys() error {
 func (r *run) write(ctx context.Context, w *evidence.Writer, files map[string]evidence.File) error {
 	for i, f := range r.plan.Files {
 		stop := engine.Watch(r.session, func(share float64) {
-			r.Report(kalla.Progress{Stage: kalla.StageEvidence, Step: "writing " + f.Name, Fraction: (float64(i) + share) / float64(len(r.plan.Files))})
+			r.report(kalla.Progress{Stage: kalla.StageEvidence, Step: "writing " + f.Name, Fraction: (float64(i) + share) / float64(len(r.plan.Files))})
 		})
 		query := f.Query
 		if f.Any != "" {

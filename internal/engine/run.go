@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/shopspring/decimal"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/codes"
 
 	"kalla"
 	"kalla/internal/match"
@@ -51,7 +53,7 @@ func (r *rounds) apply(query string) string {
 func (r *runner) node(ctx context.Context, n match.Node, loop *rounds) error {
 	switch n := n.(type) {
 	case match.Exec:
-		return r.watched(n.Name, func() error {
+		return r.watched(ctx, n.Name, func(ctx context.Context) error {
 			_, err := r.s.Exec(ctx, loop.apply(n.SQL))
 			return err
 		})
@@ -85,7 +87,7 @@ func (r *runner) node(ctx context.Context, n match.Node, loop *rounds) error {
 		}
 	case match.Guard:
 		var got int64
-		if err := r.watched(n.Name, func() error { return QueryRow(ctx, r.s, n.Query, &got) }); err != nil {
+		if err := r.watched(ctx, n.Name, func(ctx context.Context) error { return QueryRow(ctx, r.s, n.Query, &got) }); err != nil {
 			return err
 		}
 		if got <= n.Max {
@@ -97,7 +99,7 @@ func (r *runner) node(ctx context.Context, n match.Node, loop *rounds) error {
 		}
 		return &kalla.Error{Code: n.Code, Op: "matching", Why: why, Hint: n.Hint}
 	case match.Search:
-		return r.watched(n.Name, func() error { return r.search(ctx, n) })
+		return r.watched(ctx, n.Name, func(ctx context.Context) error { return r.search(ctx, n) })
 	}
 	return &kalla.Error{Code: kalla.CodeInternal, Op: "matching", Why: fmt.Sprintf("unknown step %T", n)}
 }
@@ -115,18 +117,30 @@ func (r *runner) decide(ctx context.Context, n match.If, loop *rounds) (bool, er
 // ask runs a query that gives one boolean.
 func (r *runner) ask(ctx context.Context, name, query string) (bool, error) {
 	var yes sql.NullBool
-	err := r.watched(name, func() error { return QueryRow(ctx, r.s, query, &yes) })
+	err := r.watched(ctx, name, func(ctx context.Context) error { return QueryRow(ctx, r.s, query, &yes) })
 	return yes.Bool, err
 }
 
 // watched runs a step and reports its progress four times a second.
-func (r *runner) watched(name string, step func() error) error {
+func (r *runner) watched(ctx context.Context, name string, step func(context.Context) error) error {
 	stop := Watch(r.s, func(share float64) {
 		r.report(kalla.Progress{Stage: kalla.StageMatching, Step: name, Fraction: (float64(r.done) + share) / float64(r.total)})
 	})
-	err := step()
+	err := Trace(ctx, name, step)
 	stop()
 	return StepError(name, err)
+}
+
+// Trace does what do does within an OpenTelemetry span of that name. A span
+// carries names and the class of an error, never SQL or data.
+func Trace(ctx context.Context, name string, do func(context.Context) error) error {
+	ctx, span := otel.Tracer("kalla").Start(ctx, name)
+	defer span.End()
+	err := do(ctx)
+	if err != nil {
+		span.SetStatus(codes.Error, string(kalla.CodeOf(err)))
+	}
+	return err
 }
 
 // Watch calls report with the share of the running statement, at once and then

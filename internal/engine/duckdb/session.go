@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
-	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -21,6 +20,7 @@ import (
 
 	"kalla"
 	"kalla/internal/engine"
+	"kalla/internal/machine"
 	"kalla/internal/match"
 	"kalla/internal/scratch"
 )
@@ -38,6 +38,9 @@ type Session struct {
 	version string
 
 	extensions string // folder of extensions; empty for DuckDB's own
+
+	threads    int        // as set
+	threadsNow func() int // may be nil
 
 	loaded   map[string]bool   // extensions
 	defined  map[string]bool   // macros
@@ -59,6 +62,10 @@ const tempPrefix = "kalla-duckdb-"
 // its buffers. What it allocates beside them came to as much as 0.5 GB at 10M
 // against 10M records in 1 GB; with this share the process peaked at 1.41 GiB.
 const engineShare = 85
+
+// machineShare is the part of the machine's memory, in percent, that a session
+// without a limit of its own takes: the rest is the system's and the page cache's.
+const machineShare = 80
 
 // Open starts an instance. Its temporary folder is below limits.TempDir, or the system's.
 func Open(ctx context.Context, limits engine.Limits) (*Session, error) {
@@ -92,15 +99,19 @@ func (s *Session) open(ctx context.Context, limits engine.Limits) error {
 	if s.conn, err = s.db.Conn(ctx); err != nil {
 		return err
 	}
-	threads := limits.Threads
-	if threads <= 0 {
-		threads = runtime.GOMAXPROCS(0)
+	if s.threads = limits.Threads; s.threads <= 0 {
+		s.threads = machine.CPUs()
+	}
+	s.threadsNow = limits.ThreadsNow
+	memory := limits.Memory
+	if memory <= 0 {
+		memory = machine.Memory() / 100 * machineShare
 	}
 	settings := []string{
 		"SET autoinstall_known_extensions = false",
 		"SET autoload_known_extensions = false",
 		"SET temp_directory = " + text(s.temp.Path()),
-		"SET threads = " + strconv.Itoa(threads),
+		"SET threads = " + strconv.Itoa(s.threads),
 		// Rows carry no order of their own: key order is made where it matters.
 		// Without insertion order the reader needs no buffers to restore it.
 		"SET preserve_insertion_order = false",
@@ -108,8 +119,8 @@ func (s *Session) open(ctx context.Context, limits engine.Limits) error {
 		"SET enable_progress_bar_print = false",
 		"SET TimeZone = 'UTC'",
 	}
-	if limits.Memory > 0 {
-		settings = append(settings, fmt.Sprintf("SET memory_limit = '%dB'", limits.Memory*engineShare/100))
+	if memory > 0 {
+		settings = append(settings, fmt.Sprintf("SET memory_limit = '%dB'", memory/100*engineShare))
 	}
 	if s.extensions = extensionFolder(limits.Extensions); s.extensions != "" {
 		settings = append(settings, "SET extension_directory = "+text(s.extensions))
@@ -140,7 +151,7 @@ func (s *Session) Info() kalla.EngineInfo {
 func (s *Session) Dialect() match.Dialect { return dialect }
 
 // Seal ends access to files and network but for the given folders, and locks
-// the configuration. Databases are detached and credentials forgotten: what
+// the configuration, but for the number of threads. Databases are detached and credentials forgotten: what
 // they give access to has been staged.
 func (s *Session) Seal(ctx context.Context, folders ...string) error {
 	for _, name := range s.attached {
@@ -161,13 +172,38 @@ func (s *Session) Seal(ctx context.Context, folders ...string) error {
 		quoted = append(quoted, text(abs+string(filepath.Separator)))
 	}
 	_, err := s.Exec(ctx, "SET allowed_directories = ["+strings.Join(quoted, ", ")+"]; "+
-		"SET enable_external_access = false; SET lock_configuration = true")
+		"SET enable_external_access = false; SET allowed_configs = ['threads']; SET lock_configuration = true")
 	return err
+}
+
+// prepare makes the session ready for a statement: its macros, and the threads
+// that it may use by now.
+func (s *Session) prepare(ctx context.Context, query string) error {
+	if err := s.tune(ctx); err != nil {
+		return err
+	}
+	return s.define(ctx, query)
+}
+
+// tune follows the number of threads that the session may use.
+func (s *Session) tune(ctx context.Context) error {
+	if s.threadsNow == nil {
+		return nil
+	}
+	n := max(1, s.threadsNow())
+	if n == s.threads {
+		return nil
+	}
+	if _, err := s.conn.ExecContext(ctx, "SET threads = "+strconv.Itoa(n)); err != nil {
+		return err
+	}
+	s.threads = n
+	return nil
 }
 
 // Exec runs statements and returns the rows that the last one changed.
 func (s *Session) Exec(ctx context.Context, query string) (int64, error) {
-	if err := s.define(ctx, query); err != nil {
+	if err := s.prepare(ctx, query); err != nil {
 		return 0, engineError(ctx, err)
 	}
 	res, err := s.conn.ExecContext(ctx, query)
@@ -183,7 +219,7 @@ func (s *Session) Exec(ctx context.Context, query string) (int64, error) {
 
 // Query runs one statement and returns its rows, which the caller closes.
 func (s *Session) Query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	if err := s.define(ctx, query); err != nil {
+	if err := s.prepare(ctx, query); err != nil {
 		return nil, engineError(ctx, err)
 	}
 	rows, err := s.conn.QueryContext(ctx, query, args...)

@@ -2,6 +2,7 @@ package duckdb_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"kalla"
 	"kalla/internal/engine"
 	"kalla/internal/engine/duckdb"
+	"kalla/internal/machine"
 )
 
 func TestSessionLeavesNothingBehind(t *testing.T) {
@@ -65,11 +67,57 @@ func TestSeal(t *testing.T) {
 		"ATTACH '" + outside + "' AS x",
 		"SET enable_external_access = true",
 		"SET memory_limit = '1GB'",
+		"SET allowed_configs = ['memory_limit']",
+		"RESET allowed_configs",
+		"SET lock_configuration = false",
+		"SET allowed_directories = ['/']",
+		"SET temp_directory = '/'",
+		"SET TimeZone = 'CET'",
 		"INSTALL httpfs",
 	} {
 		if _, err := s.Exec(t.Context(), query); err == nil {
 			t.Errorf("%s is possible in a sealed session", query)
 		}
+	}
+}
+
+// TestThreadsNow: what is asked for holds from the next statement on, in a sealed session too.
+func TestThreadsNow(t *testing.T) {
+	threads := 3
+	s, err := duckdb.Open(t.Context(), engine.Limits{TempDir: t.TempDir(), Threads: 2, ThreadsNow: func() int { return threads }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	check := func(want int) {
+		t.Helper()
+		var got int
+		if err := engine.QueryRow(t.Context(), s, "SELECT value::INT FROM duckdb_settings() WHERE name = 'threads'", &got); err != nil {
+			t.Fatal(err)
+		}
+		if got != want {
+			t.Errorf("%d threads, want %d", got, want)
+		}
+	}
+	check(3)
+	threads = 0
+	check(1)
+	if err := s.Seal(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	threads = 4
+	check(4)
+}
+
+func TestOwnMemoryLimit(t *testing.T) {
+	s := open(t)
+	var limit string
+	if err := engine.QueryRow(t.Context(), s, "SELECT value FROM duckdb_settings() WHERE name = 'memory_limit'", &limit); err != nil {
+		t.Fatal(err)
+	}
+	want := fmt.Sprintf("%.1f GiB", float64(machine.Memory())*0.8*0.85/(1<<30))
+	if limit != want {
+		t.Errorf("limit is %s, want 85 %% of 80 %% of the machine: %s", limit, want)
 	}
 }
 

@@ -240,6 +240,9 @@ func (s *Session) stageOne(ctx context.Context, in engine.Input, p *tracker) (en
 		return engine.Table{}, err
 	}
 	create := func(q string) (rows int64, err error) {
+		if err := s.tune(ctx); err != nil {
+			return 0, err
+		}
 		stop := p.watch()
 		defer stop()
 		err = s.conn.QueryRowContext(ctx, "CREATE OR REPLACE TABLE "+ident(in.Table)+" AS "+q).Scan(&rows)
