@@ -113,6 +113,8 @@ type Progress struct {
 	TotalLeft     *int64      `json:"total_left,omitempty"`
 	TotalRight    *int64      `json:"total_right,omitempty"`
 	RowsPerSecond *int64      `json:"rows_per_second,omitempty"`
+
+	Rows int64 `json:"-"` // done so far in this step: RowsPerSecond is made of it
 }
 
 // Complete is the body of a callback to /complete.
