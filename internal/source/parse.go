@@ -33,6 +33,34 @@ func Parse(uri string, options map[string]string, baseDir string, env func(strin
 	return s, nil
 }
 
+// remote are URIs that are no path, whatever follows the colon.
+var remote = regexp.MustCompile(`^(?i:s3a?|gs|gcs|az|azure|abfss|https?|postgres|postgresql|mysql|mariadb):`)
+
+// Absolute makes the path of a file or SQLite URI absolute, below baseDir, so
+// that it can be read from another working directory. Other URIs stay as they are.
+func Absolute(uri, baseDir string) string {
+	uri = strings.TrimSpace(uri)
+	if uri == "" || strings.HasPrefix(uri, "${") || remote.MatchString(uri) {
+		return uri
+	}
+	scheme, rest := "", uri
+	if m := schemeOf.FindStringSubmatch(uri); m != nil {
+		switch lower := strings.ToLower(m[1]); {
+		case lower == "file":
+			scheme, rest = "file:", strings.TrimPrefix(strings.TrimPrefix(m[2], "//"), "localhost/")
+		case lower == "sqlite": // the only path in which % and ? have a meaning of their own
+			scheme, rest = "sqlite:", strings.TrimPrefix(m[2], "//")
+			baseDir = strings.NewReplacer("%", "%25", "?", "%3F").Replace(baseDir)
+		case strings.HasPrefix(m[2], "//"):
+			return uri
+		}
+	}
+	if filepath.IsAbs(rest) {
+		return uri
+	}
+	return scheme + baseDir + string(filepath.Separator) + rest
+}
+
 type parser struct {
 	env func(string) (string, bool)
 }

@@ -76,6 +76,24 @@ func TestParse(t *testing.T) {
 	}
 }
 
+// TestAbsolute: what Absolute gives is read from any folder as the URI was from its own.
+func TestAbsolute(t *testing.T) {
+	for _, uri := range []string{
+		"a.csv", "./x/../a.tsv?delimiter=;", "/abs/a.csv", "file:///abs/a.csv", "file://rel.csv", "file:rel.csv", "a:b.csv", "${DIR}/a.csv", "${DATABASE_URL}?table=t",
+		"s3://bank/a.csv", "https://h/p.csv", "postgres://h/db?table=t", "sqlite:///abs/b.db?table=t", "sqlite://b.db?table=t", "sqlite:b.db?table=t",
+	} {
+		base := filepath.FromSlash("/odd%20 base?")
+		want, err := source.Parse(uri, nil, base, env)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := source.Parse(source.Absolute(uri, base), nil, filepath.FromSlash("/elsewhere"), env)
+		if err != nil || got.String() != want.String() {
+			t.Errorf("%s: got %s (%v), want %s", uri, got, err, want)
+		}
+	}
+}
+
 func TestParseFaults(t *testing.T) {
 	for _, tc := range []struct {
 		uri     string
