@@ -98,9 +98,11 @@ func (p *Progress) run() {
 		earlier time.Time   // of the next one
 		backoff time.Duration
 	)
-	for p.wait(earlier, told, backoff > 0) {
+	// An attempt that was interrupted is made again under its number: its keys are others.
+	key := fmt.Sprintf("%s.%d.progress.%d", p.runID, p.attempt, time.Now().UnixMilli())
+	for n := 1; p.wait(earlier, told, backoff > 0); n++ {
 		next := p.take()
-		err := p.client.Post(p.ctx, p.url, fmt.Sprintf("%s.%d.progress.%d", p.runID, p.attempt, time.Now().UnixMicro()), next)
+		err := p.client.Post(p.ctx, p.url, fmt.Sprintf("%s.%d", key, n), next)
 		told, earlier = next.Stage, time.Now().Add(progressEvery)
 		if err == nil {
 			backoff = 0
@@ -122,7 +124,9 @@ func (p *Progress) run() {
 // receiver is not failing. It returns false when nothing more is to be told.
 func (p *Progress) wait(until time.Time, told kalla.Stage, failing bool) bool {
 	for {
-		select {
+		select { // first, since below any of those that are ready is taken
+		case <-p.ctx.Done():
+			return false
 		case <-p.closing:
 			return false
 		default:
