@@ -1,7 +1,7 @@
 # make help lists the targets.
 
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
-COMMANDS := $(notdir $(wildcard cmd/*))
+COMMANDS := $(patsubst cmd/%/main.go,%,$(wildcard cmd/*/main.go))
 
 # The embedded engine is a C++ library. Said outright, because Go silently turns
 # cgo off where it finds no compiler.

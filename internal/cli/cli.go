@@ -29,11 +29,24 @@ type Env struct {
 	Width          int  // columns of the terminal; 0 means unknown
 }
 
-// Main runs one command and returns its exit code. Cancelling ctx ends it
-// within about a second with code 130.
+// Main runs one command of kalla and returns its exit code. Cancelling ctx ends
+// it within about a second with code 130.
 func Main(ctx context.Context, env Env) int {
-	c := &command{env: env}
-	root := c.root()
+	c := &command{env: env, program: kallaProgram}
+	return c.execute(ctx, c.root())
+}
+
+func (c *command) execute(ctx context.Context, root *cobra.Command) int {
+	env := c.env
+	root.SilenceErrors, root.SilenceUsage, root.Args = true, true, groupArgs
+	root.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) (err error) {
+		c.started = true
+		c.settings, err = loadSettings(c.env, c.program, cmd.Flags())
+		return err
+	}
+	root.CompletionOptions.HiddenDefaultCmd = false
+	root.SetFlagErrorFunc(flagError)
 	root.SetArgs(env.Args)
 	root.SetIn(env.Stdin)
 	root.SetOut(env.Stdout)
@@ -50,6 +63,7 @@ func Main(ctx context.Context, env Env) int {
 // command is one invocation: the world and the settings that hold in it.
 type command struct {
 	env      Env
+	program  program
 	settings *settings
 	started  bool // flags and arguments were right; errors from here on are not about usage
 }
@@ -63,19 +77,7 @@ together, says of everything else why it stays open, and proves that no record w
 
   kalla demo                       a small data set, reconciled
   kalla run recipe.yaml            your own`,
-		SilenceErrors: true,
-		SilenceUsage:  true,
-		Args:          groupArgs,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
-			c.started = true
-			var err error
-			c.settings, err = loadSettings(c.env, cmd.Flags())
-			return err
-		},
 	}
-	root.CompletionOptions.HiddenDefaultCmd = false
-	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(
 		c.demoCommand(), c.runCommand(), c.recipeCommand(), c.sourceCommand(),
 		c.evidenceCommand(), c.configCommand(), c.versionCommand(),

@@ -46,7 +46,13 @@ directory, then defaults. Secrets are masked.`,
 			})
 		},
 	}
-	addSettingFlags(cmd, keyEngine, keyMemory, keyThreads, keyTempDir, keyEvidence)
+	var keys []string
+	for _, s := range settingSpecs {
+		if c.program.has(s) {
+			keys = append(keys, s.key)
+		}
+	}
+	addSettingFlags(cmd, keys...)
 	addFormat(cmd, &format)
 	return cmd
 }
@@ -55,7 +61,13 @@ directory, then defaults. Secrets are masked.`,
 func (c *command) shownSettings() []shownSetting {
 	var out []shownSetting
 	for _, s := range settingSpecs {
+		if !c.program.has(s) {
+			continue
+		}
 		out = append(out, shownSetting{Key: s.key, Value: c.settings.get(s.key), Origin: c.settings.origins[s.key], Help: s.help})
+	}
+	if c.program != kallaProgram {
+		return out // jobs take nothing from the environment by themselves
 	}
 	seen := map[string]bool{}
 	for _, t := range source.Types() {
@@ -90,7 +102,7 @@ func (c *command) versionCommand() *cobra.Command {
 				Platform string `json:"platform"`
 			}{app.Version, runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH}
 			return c.output(format, v, func(w io.Writer, _ palette) {
-				fmt.Fprintf(w, "kalla %s (%s, %s)\n", v.Version, v.Go, v.Platform)
+				fmt.Fprintf(w, "%s %s (%s, %s)\n", c.program, v.Version, v.Go, v.Platform)
 			})
 		},
 	}

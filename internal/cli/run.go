@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -28,6 +27,7 @@ type runFlags struct {
 	params      []string
 	left, right string
 	out         string
+	server      string
 	failUnder   string
 	format      string
 	quiet       bool
@@ -49,6 +49,11 @@ Exit codes: 0 ran; 1 failed; 2 usage or invalid recipe; 3 ran, but under --fail-
   kalla run recipe.yaml --format json --fail-under 99.5% | jq .match_rate`,
 		Args: exactArgs("RECIPE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if f.server != "" {
+				if err := refuseOwnLimits(cmd.Flags()); err != nil {
+					return err
+				}
+			}
 			return c.run(cmd.Context(), args[0], f)
 		},
 	}
@@ -58,10 +63,11 @@ Exit codes: 0 ran; 1 failed; 2 usage or invalid recipe; 3 ran, but under --fail-
 	flags.StringVar(&f.right, "right", "", "file or URI of the right source, instead of the recipe's")
 	flags.StringVar(&f.out, "out", "", "folder of the evidence, which must not exist (default: a new one below "+filepath.Join("kalla-data", "runs")+")")
 	addSettingFlags(cmd, keyEngine, keyMemory, keyThreads, keyTempDir, keyEvidence)
+	flags.StringVar(&f.server, "server", "", "have the scheduler at this URL run it; it must reach the sources, and KALLA_WORKER_TOKEN is sent")
 	flags.StringVar(&f.failUnder, "fail-under", "", "exit with code 3 if the match rate is lower, such as 95%")
 	addFormat(cmd, &f.format)
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "no progress")
-	for name, what := range map[string]string{"param": "NAME=VALUE", "left": "URI", "right": "URI", "out": "DIR", "fail-under": "RATE"} {
+	for name, what := range map[string]string{"param": "NAME=VALUE", "left": "URI", "right": "URI", "out": "DIR", "server": "URL", "fail-under": "RATE"} {
 		takes(cmd, name, what)
 	}
 	return cmd
@@ -95,7 +101,12 @@ func (c *command) run(ctx context.Context, file string, f runFlags) error {
 			override.src.URI, override.src.Source = c.sourceURI(override.uri), ""
 		}
 	}
-	summary, err := c.reconcile(ctx, doc, r, c.recipeDir(file), f.out, f.quiet)
+	var summary *kalla.Summary
+	if f.server != "" {
+		summary, err = c.reconcileAt(ctx, f.server, doc, r, c.recipeDir(file), f.out, f.quiet)
+	} else {
+		summary, err = c.reconcile(ctx, doc, r, c.recipeDir(file), f.out, f.quiet)
+	}
 	if err != nil {
 		return err
 	}
@@ -150,15 +161,6 @@ func runID(now time.Time) string {
 	var b [3]byte
 	_, _ = rand.Read(b[:]) // never fails: crypto/rand ends the program instead
 	return now.UTC().Format("20060102-150405-") + hex.EncodeToString(b[:])
-}
-
-// logger writes to stderr what the setting log asks for.
-func (c *command) logger() *slog.Logger {
-	levels := map[string]slog.Level{
-		"trace": slog.LevelDebug - 4, "debug": slog.LevelDebug, "info": slog.LevelInfo,
-		"warn": slog.LevelWarn, "error": slog.LevelError, "off": slog.LevelError + 4,
-	}
-	return slog.New(slog.NewTextHandler(c.env.Stderr, &slog.HandlerOptions{Level: levels[c.settings.get(keyLog)]}))
 }
 
 // loadRecipe reads and parses a recipe from a file, or from standard input for "-".

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/knadh/koanf/parsers/yaml"
 	"github.com/knadh/koanf/providers/confmap"
@@ -30,9 +31,31 @@ type setting struct {
 	flag    string   // empty where there is none
 	env     []string // the first that is set counts
 	def     string
+	daemon  string // default of kallad, where it is another
+	of      program
+	list    bool // several values: the flag repeated, a list in kalla.yaml, commas elsewhere
 	help    string
 	example string             // what the flag takes, for help
 	check   func(string) error // says what is wrong with a value
+}
+
+// program is which command line a setting is of; the zero value means both.
+type program string
+
+const (
+	kallaProgram  program = "kalla"
+	kalladProgram program = "kallad"
+)
+
+// has reports whether the setting counts for the program.
+func (p program) has(s setting) bool { return s.of == "" || s.of == p }
+
+// fallback is the default of a setting.
+func (p program) fallback(s setting) string {
+	if p == kalladProgram && s.daemon != "" {
+		return s.daemon
+	}
+	return s.def
 }
 
 const (
@@ -44,12 +67,25 @@ const (
 	keyEvidenceDir = "evidence_dir"
 	keyExtensions  = "duckdb_extensions"
 	keyLog         = "log"
+	keyLogFormat   = "log_format"
+	keyHTTPPort    = "http_port"
+	keyGRPCPort    = "grpc_port"
+	keyBindHost    = "bind_host"
+	keyDataDir     = "data_dir"
+	keyMaxJobs     = "max_jobs"
+	keyAllowDir    = "allow_file_dir"
+	keyAllowHost   = "allow_host"
+	keyAllowCall   = "allow_callback"
+	keyAllowEnv    = "allow_env"
+	keyTokenFile   = "token_file"
+	keySecretsFile = "secrets_file"
+	keyGrace       = "grace"
 )
 
 const extensionsEnv = "KALLA_DUCKDB_EXTENSIONS"
 
 var settingSpecs = []setting{
-	{key: keyEngine, flag: "engine", env: []string{"KALLA_ENGINE"}, def: "auto", example: "auto|duckdb",
+	{key: keyEngine, of: kallaProgram, flag: "engine", env: []string{"KALLA_ENGINE"}, def: "auto", example: "auto|duckdb",
 		help: "what does the work", check: oneOf("auto", "duckdb")},
 	{key: keyMemory, flag: "memory", env: []string{"KALLA_MEMORY"}, example: "SIZE",
 		help:  "most memory the engine takes, such as 4GB; it spills to disk beyond it (default: a share of the machine)",
@@ -58,14 +94,40 @@ var settingSpecs = []setting{
 		help: "threads of the engine (default: all processors)", check: checkThreads},
 	{key: keyTempDir, flag: "temp-dir", env: []string{"KALLA_TEMP_DIR"}, example: "DIR",
 		help: "where the engine spills (default: below the system's temporary folder)"},
-	{key: keyEvidence, flag: "evidence", env: []string{"KALLA_EVIDENCE"}, def: string(evidence.Full), example: "full|keys|none",
+	{key: keyEvidence, of: kallaProgram, flag: "evidence", env: []string{"KALLA_EVIDENCE"}, def: string(evidence.Full), example: "full|keys|none",
 		help: "how much of the records to keep", check: oneOf(string(evidence.Full), string(evidence.Keys), string(evidence.None))},
-	{key: keyEvidenceDir, env: []string{"KALLA_EVIDENCE_DIR"}, def: filepath.Join("kalla-data", "runs"),
+	{key: keyEvidenceDir, of: kallaProgram, env: []string{"KALLA_EVIDENCE_DIR"}, def: filepath.Join("kalla-data", "runs"),
 		help: "where runs put their evidence, one folder each"},
 	{key: keyExtensions, env: []string{extensionsEnv},
 		help: "folder of DuckDB extensions, for machines without internet"},
-	{key: keyLog, env: []string{"KALLA_LOG", "RUST_LOG"}, def: "warn",
+	{key: keyLog, env: []string{"KALLA_LOG", "RUST_LOG"}, def: "warn", daemon: "info",
 		help: "what is logged to stderr: trace, debug, info, warn, error", check: oneOf("trace", "debug", "info", "warn", "error", "off")},
+	{key: keyLogFormat, of: kalladProgram, flag: "log-format", env: []string{"KALLA_LOG_FORMAT"}, def: "text", example: "text|json",
+		help: "how log lines are written", check: oneOf("text", "json")},
+	{key: keyHTTPPort, of: kalladProgram, flag: "http-port", env: []string{"KALLA_HTTP_PORT"}, def: "9090", example: "PORT",
+		help: "port of the HTTP API; 0 takes a free one", check: checkPort},
+	{key: keyGRPCPort, of: kalladProgram, flag: "grpc-port", env: []string{"KALLA_GRPC_PORT"}, def: "50050", example: "PORT",
+		help: "port for the nodes of a cluster; one machine alone listens on none", check: checkPort},
+	{key: keyBindHost, of: kalladProgram, flag: "bind-host", env: []string{"KALLA_BIND_HOST"}, def: "127.0.0.1", example: "HOST",
+		help: "address to listen on; any but this machine's own needs a token and --allow-…"},
+	{key: keyDataDir, of: kalladProgram, flag: "data-dir", env: []string{"KALLA_DATA_DIR"}, def: filepath.Join("kalla-data", "scheduler"), example: "DIR",
+		help: "where the scheduler keeps its jobs"},
+	{key: keyMaxJobs, of: kalladProgram, flag: "max-jobs", env: []string{"KALLA_MAX_JOBS"}, example: "N",
+		help: "jobs that run at the same time (default: one a processor, eight at most)", check: checkJobs},
+	{key: keyAllowDir, of: kalladProgram, list: true, flag: "allow-file-dir", env: []string{"KALLA_ALLOW_FILE_DIR"}, example: "DIR",
+		help: "folder that jobs may read and write below; may be repeated"},
+	{key: keyAllowHost, of: kalladProgram, list: true, flag: "allow-host", env: []string{"KALLA_ALLOW_HOST"}, example: "HOST",
+		help: "host that jobs may read from: db, db:5432, *.example.com, 10.0.0.0/8, s3://bucket; may be repeated"},
+	{key: keyAllowCall, of: kalladProgram, list: true, flag: "allow-callback", env: []string{"KALLA_ALLOW_CALLBACK"}, example: "HOST",
+		help: "host that callbacks may go to, such as app:3000; may be repeated"},
+	{key: keyAllowEnv, of: kalladProgram, list: true, flag: "allow-env", env: []string{"KALLA_ALLOW_ENV"}, example: "NAME",
+		help: "environment variable that jobs may use as ${NAME}, beside KALLA_SECRET_…; may be repeated"},
+	{key: keyTokenFile, of: kalladProgram, flag: "token-file", env: []string{"KALLA_TOKEN_FILE"}, example: "PATH",
+		help: "file with the token that requests must carry (or KALLA_WORKER_TOKEN)"},
+	{key: keySecretsFile, of: kalladProgram, flag: "secrets-file", env: []string{"KALLA_SECRETS_FILE"}, example: "PATH",
+		help: "file of NAME=VALUE lines, or YAML, that jobs may use as ${NAME}"},
+	{key: keyGrace, of: kalladProgram, flag: "grace", env: []string{"KALLA_GRACE"}, def: "30s", example: "DURATION",
+		help: "how long running jobs get to finish when the scheduler is stopped", check: checkGrace},
 }
 
 // settings are the values that hold in one invocation, with their origins.
@@ -80,10 +142,21 @@ func addSettingFlags(cmd *cobra.Command, keys ...string) {
 		if s.flag == "" || !slices.Contains(keys, s.key) {
 			continue
 		}
-		cmd.Flags().String(s.flag, s.def, s.help)
+		if s.list {
+			cmd.Flags().Var(new(listValue), s.flag, s.help)
+		} else {
+			cmd.Flags().String(s.flag, s.def, s.help)
+		}
 		takes(cmd, s.flag, s.example)
 	}
 }
+
+// listValue is a flag that may be repeated.
+type listValue []string
+
+func (l *listValue) Set(v string) error { *l = append(*l, v); return nil }
+func (l *listValue) String() string     { return strings.Join(*l, ",") }
+func (l *listValue) Type() string       { return "list" }
 
 // takes says in the help what a flag takes (--memory SIZE), and completes it
 // in the shell where that is a choice (table|json) or a folder.
@@ -116,7 +189,7 @@ func (d described) Type() string { return d.what }
 
 // loadSettings merges flags, environment, kalla.yaml and defaults, in this
 // order of precedence, and checks every value.
-func loadSettings(env Env, flags *pflag.FlagSet) (*settings, error) {
+func loadSettings(env Env, p program, flags *pflag.FlagSet) (*settings, error) {
 	file, err := readConfigFile(filepath.Join(env.Dir, configFile))
 	if err != nil {
 		return nil, err
@@ -124,7 +197,7 @@ func loadSettings(env Env, flags *pflag.FlagSet) (*settings, error) {
 	s := &settings{merged: koanf.New("."), origins: map[string]string{}}
 	// The weakest layer first: each overwrites the ones before it.
 	layers := []func(setting) (value, origin string){
-		func(spec setting) (string, string) { return spec.def, "default" },
+		func(spec setting) (string, string) { return p.fallback(spec), "default" },
 		func(spec setting) (string, string) {
 			v, ok := file[spec.key]
 			if !ok {
@@ -151,7 +224,7 @@ func loadSettings(env Env, flags *pflag.FlagSet) (*settings, error) {
 		values := map[string]any{}
 		for _, spec := range settingSpecs {
 			v, origin := layer(spec)
-			if origin == "" {
+			if origin == "" || !p.has(spec) {
 				continue
 			}
 			if spec.key == keyLog {
@@ -195,9 +268,12 @@ func readConfigFile(path string) (map[string]string, error) {
 		return nil, &kalla.Error{Code: kalla.CodeUsage, Op: op, Where: configFile,
 			Why: strings.TrimPrefix(err.Error(), "yaml: "), Hint: "it is a list of lines such as  memory: 4GB"}
 	}
-	var keys []string
+	var keys, lists []string
 	for _, s := range settingSpecs {
 		keys = append(keys, s.key)
+		if s.list {
+			lists = append(lists, s.key)
+		}
 	}
 	out := map[string]string{}
 	for key, v := range tree {
@@ -207,6 +283,14 @@ func readConfigFile(path string) (map[string]string, error) {
 				hint = "did you mean " + near + "?"
 			}
 			return nil, &kalla.Error{Code: kalla.CodeUsage, Op: op, Where: configFile, Why: fmt.Sprintf("there is no setting %q", key), Hint: hint}
+		}
+		if several, ok := v.([]any); ok && slices.Contains(lists, key) {
+			texts := make([]string, len(several))
+			for i, x := range several {
+				texts[i] = fmt.Sprint(x)
+			}
+			out[key] = strings.Join(texts, ",")
+			continue
 		}
 		switch v.(type) {
 		case map[string]any, []any, nil:
@@ -218,6 +302,15 @@ func readConfigFile(path string) (map[string]string, error) {
 }
 
 func (s *settings) get(key string) string { return s.merged.String(key) }
+
+// all are the values of a list.
+func (s *settings) all(key string) []string {
+	values := strings.Split(s.get(key), ",")
+	for i := range values {
+		values[i] = strings.TrimSpace(values[i])
+	}
+	return slices.DeleteFunc(values, func(v string) bool { return v == "" })
+}
 
 // limits are the bounds of the engine. The values were checked when they were read.
 func (c *command) limits() engine.Limits {
@@ -239,6 +332,27 @@ func oneOf(values ...string) func(string) error {
 func checkThreads(v string) error {
 	if n, err := strconv.Atoi(v); err != nil || n < 1 || n > 4096 {
 		return fmt.Errorf("%q is not a number of threads from 1 to 4096", v)
+	}
+	return nil
+}
+
+func checkJobs(v string) error {
+	if n, err := strconv.Atoi(v); err != nil || n < 1 || n > 256 {
+		return fmt.Errorf("%q is not a number of jobs from 1 to 256", v)
+	}
+	return nil
+}
+
+func checkPort(v string) error {
+	if n, err := strconv.Atoi(v); err != nil || n < 0 || n > 65535 {
+		return fmt.Errorf("%q is not a port from 0 to 65535", v)
+	}
+	return nil
+}
+
+func checkGrace(v string) error {
+	if d, err := time.ParseDuration(v); err != nil || d < 0 || d > 24*time.Hour {
+		return fmt.Errorf("%q is not a duration such as 30s or 5m", v)
 	}
 	return nil
 }

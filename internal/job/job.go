@@ -233,3 +233,16 @@ type Readiness struct {
 	Ready   bool     `json:"ready"`
 	Missing []string `json:"missing,omitempty" doc:"What stands against taking a job now"`
 }
+
+// Span is the part of a whole job's progress that a stage is taken to be: where it begins and ends.
+func Span(s kalla.Stage) (from, to float64) {
+	switch s {
+	case kalla.StageStaging:
+		return 0, 0.5
+	case kalla.StageMatching:
+		return 0.5, 0.8
+	case kalla.StageEvidence:
+		return 0.8, 1
+	}
+	return 0, 0
+}

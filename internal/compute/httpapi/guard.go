@@ -1,0 +1,196 @@
+package httpapi
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"go.opentelemetry.io/otel/propagation"
+)
+
+const (
+	maxBody       = 2 << 20 // a recipe is 1 MiB at most, and JSON escapes it
+	answerTime    = 15 * time.Second
+	lookTime      = 75 * time.Second // previews and validations: waiting for one of two places, and 60 s of work
+	bodyTime      = 30 * time.Second
+	maxHeaderSize = 64 << 10
+)
+
+// guard stands before every route: it holds what no handler should have to think of.
+type guard struct {
+	Options
+	mux   *http.ServeMux
+	cross *http.CrossOriginProtection
+}
+
+func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	id := rand.Text()
+	h := w.Header()
+	h.Set("X-Request-Id", id)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cache-Control", "no-store")
+
+	log := g.Log.With("request_id", id)
+	answer := &recorder{ResponseWriter: w}
+	start := time.Now()
+	defer func() {
+		if fault := recover(); fault != nil {
+			if err, ok := fault.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+				panic(fault)
+			}
+			log.Error("request panicked", "method", r.Method, "path", r.URL.Path, "panic", fault, "stack", string(debug.Stack()))
+			if answer.status != 0 {
+				panic(http.ErrAbortHandler) // half an answer must not look like a whole one
+			}
+			p := problem(http.StatusInternalServerError, "a fault of the scheduler's own", "its log says more, under request_id "+id)
+			p.write(answer)
+		}
+		log.Debug("request", "method", r.Method, "path", r.URL.Path, "status", answer.status, "ms", time.Since(start).Milliseconds(), "remote", r.RemoteAddr)
+	}()
+	if p := g.refuse(answer, r); p != nil {
+		p.write(answer)
+		return
+	}
+	limit := answerTime
+	if r.Method == http.MethodPost && r.URL.Path != "/api/jobs" {
+		limit = lookTime
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), limit)
+	defer cancel()
+	// What a request sets off hangs below the span that the client sends along.
+	ctx = propagation.TraceContext{}.Extract(ctx, propagation.HeaderCarrier(r.Header))
+	g.mux.ServeHTTP(answer, r.WithContext(ctx))
+}
+
+// refuse says why a request is not even looked at, and reads its body, so
+// that no handler waits for a slow client.
+func (g *guard) refuse(w http.ResponseWriter, r *http.Request) *Problem {
+	switch {
+	case g.Token == "" && g.Loopback && !isLoopback(r.Host):
+		// Else a web page could reach the scheduler by a name of its own that it resolves to 127.0.0.1.
+		return problem(http.StatusForbidden, "the scheduler listens on this machine only, and was asked for by another name: "+r.Host,
+			"use http://127.0.0.1 or http://localhost, or set KALLA_WORKER_TOKEN and send it")
+	case g.cross.Check(r) != nil:
+		return problem(http.StatusForbidden, "requests of web pages from elsewhere are refused", "send it from a server")
+	}
+	if open := r.URL.Path == "/health" || r.URL.Path == "/ready"; !open && !g.authorised(r) {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="kallad"`)
+		return problem(http.StatusUnauthorized, "the token is missing or wrong", "send Authorization: Bearer with the scheduler's KALLA_WORKER_TOKEN")
+	}
+	if p := g.route(w, r); p != nil {
+		return p
+	}
+	return readBody(w, r)
+}
+
+// authorised compares hashes: those have one length, and comparing takes one time.
+func (g *guard) authorised(r *http.Request) bool {
+	if g.Token == "" {
+		return true
+	}
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	given, want := sha256.Sum256([]byte(strings.TrimSpace(token))), sha256.Sum256([]byte(g.Token))
+	return subtle.ConstantTimeCompare(given[:], want[:]) == 1 && strings.EqualFold(scheme, "Bearer")
+}
+
+// route answers for the mux where it would in plain text: no such path, no such method, a redirect.
+func (g *guard) route(w http.ResponseWriter, r *http.Request) *Problem {
+	_, pattern := g.mux.Handler(r)
+	if pattern != "" && path.Clean(r.URL.Path) == r.URL.Path {
+		return nil
+	}
+	var allowed []string
+	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodDelete} {
+		other := r.Clone(r.Context())
+		other.Method = method
+		if _, pattern := g.mux.Handler(other); pattern != "" && method != r.Method {
+			allowed = append(allowed, method)
+		}
+	}
+	if len(allowed) > 0 && path.Clean(r.URL.Path) == r.URL.Path {
+		w.Header().Set("Allow", strings.Join(allowed, ", "))
+		return problem(http.StatusMethodNotAllowed, r.Method+" is not for "+r.URL.Path, "use "+strings.Join(allowed, " or "))
+	}
+	return problem(http.StatusNotFound, "there is nothing at "+r.URL.Path, "GET /openapi.json lists what there is")
+}
+
+func readBody(w http.ResponseWriter, r *http.Request) *Problem {
+	if r.Body == nil || r.Body == http.NoBody {
+		return nil
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil {
+		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+			return problem(http.StatusRequestEntityTooLarge, "the body is longer than 2 MiB", "put reference data in a file and name it as a source")
+		}
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return problem(http.StatusRequestTimeout, "the body did not arrive within "+bodyTime.String(), "send it again")
+		}
+		return problem(http.StatusBadRequest, "the body cannot be read: "+err.Error(), "")
+	}
+	// The deadline was the body's. Past it the server would take a handler's client for gone.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // a recorder in tests has none
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	return nil
+}
+
+// isLoopback reports whether a Host header names this machine by itself.
+func isLoopback(host string) bool {
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	ip := net.ParseIP(strings.Trim(host, "[]"))
+	return ip != nil && ip.IsLoopback()
+}
+
+// recorder remembers the status of an answer.
+type recorder struct {
+	http.ResponseWriter
+	status int
+}
+
+func (r *recorder) WriteHeader(status int) {
+	if r.status == 0 {
+		r.status = status
+	}
+	r.ResponseWriter.WriteHeader(status)
+}
+
+func (r *recorder) Write(b []byte) (int, error) {
+	if r.status == 0 {
+		r.status = http.StatusOK
+	}
+	return r.ResponseWriter.Write(b)
+}
+
+// Unwrap lets http.ResponseController find the connection.
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
+// NewServer is the server for a handler of this package. Its limits keep slow
+// and greedy clients from holding memory and connections.
+func NewServer(handler http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       bodyTime,
+		WriteTimeout:      bodyTime + lookTime + 15*time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    maxHeaderSize,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug), // clients that speak no HTTP
+	}
+}
