@@ -67,7 +67,11 @@ func replayWith(t tester, db *sql.DB, job app.Job) expectation {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, hintOf(err))
 	}
-	report, err := evidence.Verify(ctx, job.Out, querier{db})
+	place, err := evidence.Locate(job.Out, "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	report, err := evidence.Verify(ctx, place, querier{db})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -36,7 +36,7 @@ type Job struct {
 	Recipe    *kalla.Recipe
 	Document  *recipe.Document // where the recipe came from, so that faults name lines; may be nil
 	RunID     string
-	Out       string // folder of the evidence, which must not exist
+	Out       string // folder of the evidence, which must not exist, or s3://bucket/prefix, which must hold nothing
 	Evidence  string // full, keys or none; empty is full
 	Engine    string // auto or duckdb; empty is auto
 	BaseDir   string // relative paths of the recipe are below it

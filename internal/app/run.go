@@ -17,7 +17,11 @@ import (
 func (r *run) do(ctx context.Context) error {
 	var writer *evidence.Writer
 	if r.level != evidence.None {
-		w, err := evidence.Begin(r.Out, r.RunID)
+		out, err := evidence.Locate(r.Out, r.Limits.TempDir, r.LookupEnv)
+		if err != nil {
+			return err
+		}
+		w, err := evidence.Begin(ctx, out, r.RunID)
 		if err != nil {
 			return err
 		}
@@ -45,7 +49,7 @@ func (r *run) do(ctx context.Context) error {
 	if err := r.stage(ctx, kalla.StageEvidence, func(ctx context.Context) error { return r.write(ctx, writer, files) }); err != nil {
 		return err
 	}
-	r.summary.Evidence = r.Out
+	r.summary.Evidence = writer.Final().String()
 	return r.publish(ctx, writer, files)
 }
 

@@ -17,7 +17,9 @@ import (
 
 // Runner does the work of the scheduler on the embedded engine: each call has
 // an instance of its own.
-type Runner struct{}
+type Runner struct {
+	Env func(string) (string, bool) // for credentials of evidence in a bucket, when it is looked for; may be nil
+}
 
 var _ compute.Runner = Runner{}
 
@@ -30,11 +32,23 @@ func (Runner) Run(ctx context.Context, w compute.Work) (*kalla.Summary, error) {
 }
 
 // Adopt returns the summary of whole evidence at out if it is that of the run.
-func (Runner) Adopt(_ context.Context, runID, out string) (*kalla.Summary, error) {
-	m, err := evidence.Load(out)
-	if err != nil || m.RunID != runID {
+func (r Runner) Adopt(ctx context.Context, runID, out string) (*kalla.Summary, error) {
+	env := r.Env
+	if env == nil {
+		env = func(string) (string, bool) { return "", false }
+	}
+	place, err := evidence.Locate(out, "", env)
+	if err != nil {
+		return nil, err
+	}
+	m, err := evidence.Find(ctx, place, runID)
+	switch {
+	case ctx.Err() != nil:
+		return nil, err
+	case err != nil || m == nil:
 		return nil, nil //nolint:nilerr // what cannot be read is no evidence: the run makes it, or says why it cannot
 	}
+	m.Summary.Evidence = place.String()
 	return &m.Summary, nil
 }
 

@@ -14,11 +14,30 @@ import (
 	"kalla"
 	"kalla/internal/app"
 	"kalla/internal/evidence"
+	"kalla/internal/objects"
 )
 
 func (c *command) evidenceCommand() *cobra.Command {
 	return group("evidence", "Prove, show and export what a run left behind",
 		c.evidenceVerify(), c.evidenceShow(), c.evidenceExport())
+}
+
+// located finds evidence by an argument, and says how it is shown: as it was typed, without credentials.
+func (c *command) located(arg string) (l evidence.Location, shown string, err error) {
+	l, err = evidence.Locate(c.place(arg), c.limits().TempDir, c.env.LookupEnv)
+	shown = arg
+	if c.place(arg) == arg {
+		shown = l.String()
+	}
+	return l, shown, err
+}
+
+// place is a folder as an absolute path; a URI stays as it is.
+func (c *command) place(p string) string {
+	if objects.IsURI(p) {
+		return p
+	}
+	return c.path(p)
 }
 
 // folders completes an argument with the names of folders.
@@ -38,20 +57,24 @@ the run counted. The seal is the SHA-256 of the manifest: noted elsewhere, it pr
 			if err := checkFormat(format); err != nil {
 				return err
 			}
+			l, shown, err := c.located(args[0])
+			if err != nil {
+				return err
+			}
 			var report *evidence.Report
-			err := c.withEngine(cmd.Context(), func(q evidence.Querier) (err error) {
-				report, err = evidence.Verify(cmd.Context(), c.path(args[0]), q)
+			err = c.withEngine(cmd.Context(), func(q evidence.Querier) (err error) {
+				report, err = evidence.Verify(cmd.Context(), l, q)
 				return err
 			})
 			if err != nil {
 				return err
 			}
-			report.Dir = args[0]
+			report.Dir = shown
 			if err := c.output(format, report, func(w io.Writer, p palette) { writeVerification(w, p, report) }); err != nil {
 				return err
 			}
 			if !report.OK() {
-				return &kalla.Error{Code: kalla.CodeEvidence, Op: "verifying evidence", Where: args[0],
+				return &kalla.Error{Code: kalla.CodeEvidence, Op: "verifying evidence", Where: shown,
 					Why:  plural(int64(len(report.Findings)), "thing is wrong", "things are wrong"),
 					Hint: "do not rely on this folder; take it from a backup or run the recipe again"}
 			}
@@ -96,14 +119,18 @@ func (c *command) evidenceShow() *cobra.Command {
 		Short:             "Print what a run came to",
 		Args:              exactArgs("DIR"),
 		ValidArgsFunction: folders,
-		RunE: func(_ *cobra.Command, args []string) error {
-			m, err := evidence.Load(c.path(args[0]))
+		RunE: func(cmd *cobra.Command, args []string) error {
+			l, shown, err := c.located(args[0])
+			if err != nil {
+				return err
+			}
+			m, err := evidence.Load(cmd.Context(), l)
 			if err != nil {
 				return err
 			}
 			return c.output(format, m, func(w io.Writer, p palette) {
 				s := m.Summary
-				s.Evidence = args[0]
+				s.Evidence = shown
 				writeReport(w, p, &s, c.env.Width)
 				writeManifest(w, p, m)
 			})
@@ -170,17 +197,21 @@ gets a ' in front, unless --raw is given. Workbooks hold such texts as they are:
 		Args:              exactArgs("DIR"),
 		ValidArgsFunction: folders,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			l, _, err := c.located(args[0])
+			if err != nil {
+				return err
+			}
 			opts.Format = evidence.Format(format)
 			dest := out
 			if dest == "" {
-				dest = filepath.Base(c.path(args[0])) + "-" + format
+				dest = filepath.Base(l.String()) + "-" + format
 				if opts.Format == evidence.XLSX {
-					dest = filepath.Base(c.path(args[0])) + ".xlsx"
+					dest = filepath.Base(l.String()) + ".xlsx"
 				}
 			}
 			var written []string
-			err := c.withEngine(cmd.Context(), func(q evidence.Querier) (err error) {
-				written, err = evidence.Export(cmd.Context(), c.path(args[0]), c.path(dest), opts, q)
+			err = c.withEngine(cmd.Context(), func(q evidence.Querier) (err error) {
+				written, err = evidence.Export(cmd.Context(), l, c.path(dest), opts, q)
 				return err
 			})
 			if err != nil {

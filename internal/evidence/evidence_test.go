@@ -19,6 +19,15 @@ import (
 	"kalla/internal/evidence"
 )
 
+// at is a folder as a location.
+func at(dir string) evidence.Location {
+	l, err := evidence.Locate(dir, "", nil)
+	if err != nil {
+		panic(err) // for a working directory that is gone
+	}
+	return l
+}
+
 // db is DuckDB as the functions under test see it.
 type db struct{ *sql.DB }
 
@@ -97,7 +106,7 @@ func copyTo(t *testing.T, d db, query, path string) {
 func publish(t *testing.T, d db, m evidence.Manifest, instead map[string]string) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "run [1]* ünï='x'", "out")
-	w, err := evidence.Begin(dir, m.RunID)
+	w, err := evidence.Begin(context.Background(), at(dir), m.RunID)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +125,7 @@ func publish(t *testing.T, d db, m evidence.Manifest, instead map[string]string)
 
 func verify(t *testing.T, dir string, d db) *evidence.Report {
 	t.Helper()
-	r, err := evidence.Verify(context.Background(), dir, d)
+	r, err := evidence.Verify(context.Background(), at(dir), d)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -301,7 +310,7 @@ func TestLoadRefuses(t *testing.T) {
 		{"not JSON", file("{"), "not valid JSON"},
 		{"of the future", file(`{"format": 99}`), "is of format 99"},
 	} {
-		_, err := evidence.Load(c.dir)
+		_, err := evidence.Load(context.Background(), at(c.dir))
 		var e *kalla.Error
 		if !errors.As(err, &e) || e.Code != kalla.CodeEvidence || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", c.name, err)

@@ -40,22 +40,17 @@ type ExportOptions struct {
 	SheetRows int
 }
 
-// Export writes the evidence in dir to dest, a file for XLSX and a folder
+// Export writes evidence to dest, a file for XLSX and a folder
 // otherwise, and returns the paths of what was written. dest must not exist,
 // and appears only when it is complete. Memory does not grow with the records.
-func Export(ctx context.Context, dir, dest string, o ExportOptions, q Querier) ([]string, error) {
-	m, err := Load(dir)
+func Export(ctx context.Context, l Location, dest string, o ExportOptions, q Querier) ([]string, error) {
+	m, err := Load(ctx, l)
 	if err != nil {
 		return nil, err
 	}
 	if !slices.Contains([]Format{XLSX, CSV, Parquet}, o.Format) {
 		return nil, &kalla.Error{Code: kalla.CodeUsage, Op: exporting, Why: fmt.Sprintf("there is no format %q", o.Format), Hint: "use xlsx, csv or parquet"}
 	}
-	abs, err := filepath.Abs(dir)
-	if err != nil {
-		return nil, writeError(exporting, dir, err)
-	}
-	e := exporter{dir: abs, manifest: m, options: o, q: q}
 	final, err := filepath.Abs(dest)
 	if err != nil {
 		return nil, writeError(exporting, dest, err)
@@ -66,6 +61,12 @@ func Export(ctx context.Context, dir, dest string, o ExportOptions, q Querier) (
 	if err := os.MkdirAll(filepath.Dir(final), 0o750); err != nil {
 		return nil, writeError(exporting, dest, err)
 	}
+	dir, release, err := l.fetch(ctx, m)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	e := exporter{dir: dir, manifest: m, options: o, q: q}
 	temp, err := os.MkdirTemp(filepath.Dir(final), "."+filepath.Base(final)+".*")
 	if err != nil {
 		return nil, writeError(exporting, dest, err)

@@ -17,7 +17,7 @@ import (
 func export(t *testing.T, d db, dir string, o evidence.ExportOptions, name string) (string, []string) {
 	t.Helper()
 	dest := filepath.Join(t.TempDir(), "new", name)
-	written, err := evidence.Export(context.Background(), dir, dest, o, d)
+	written, err := evidence.Export(context.Background(), at(dir), dest, o, d)
 	must(t, err)
 	if got := entries(t, filepath.Dir(dest)); got != name {
 		t.Errorf("beside the export: %s", got)
@@ -172,7 +172,7 @@ func TestExportParquet(t *testing.T) {
 	}
 	flip(t, filepath.Join(dir, evidence.BreaksFile))
 	dest := filepath.Join(t.TempDir(), "copy")
-	if _, err := evidence.Export(context.Background(), dir, dest, evidence.ExportOptions{Format: evidence.Parquet}, d); code(err) != kalla.CodeEvidence {
+	if _, err := evidence.Export(context.Background(), at(dir), dest, evidence.ExportOptions{Format: evidence.Parquet}, d); code(err) != kalla.CodeEvidence {
 		t.Errorf("a changed file was copied: %v", err)
 	}
 	if got := entries(t, filepath.Dir(dest)); got != "" {
@@ -199,7 +199,7 @@ func TestExportRefuses(t *testing.T) {
 		{"cancelled csv", cancelled, filepath.Join(there, "x"), evidence.CSV, kalla.CodeCanceled},
 		{"cancelled copy", cancelled, filepath.Join(there, "x"), evidence.Parquet, kalla.CodeCanceled},
 	} {
-		if _, err := evidence.Export(c.ctx, dir, c.dest, evidence.ExportOptions{Format: c.format}, d); code(err) != c.want {
+		if _, err := evidence.Export(c.ctx, at(dir), c.dest, evidence.ExportOptions{Format: c.format}, d); code(err) != c.want {
 			t.Errorf("%s: %v", c.name, err)
 		}
 		if got := entries(t, there); got != "" {

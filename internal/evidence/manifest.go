@@ -1,11 +1,12 @@
-// Package evidence is the folder that a run leaves behind: its layout, its
-// manifest, how it is published in one step, and how anybody can prove
+// Package evidence is what a run leaves behind, in a folder or in a bucket: its
+// layout, its manifest, how it is published in one step, and how anybody can prove
 // afterwards, from the files alone, that no record was lost and nothing was
 // changed.
 package evidence
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"kalla"
+	"kalla/internal/objects"
 )
 
 // FormatVersion is the version of the folder layout and of the manifest.
@@ -103,30 +105,79 @@ func (m *Manifest) Side(s kalla.Side) (Source, kalla.SideSummary) {
 	return m.Right, m.Summary.Right
 }
 
-// Load reads the manifest of an evidence folder. A folder without one, or
-// with one that cannot be read, gives an error of CodeEvidence.
-func Load(dir string) (*Manifest, error) {
-	path := filepath.Join(dir, ManifestFile)
-	data, err := os.ReadFile(path)
+// maxManifest bounds what is read of a manifest, in bytes: it holds the recipe, no records.
+const maxManifest = 64 << 20
+
+// Load reads the manifest of evidence. Where there is none, or one that cannot
+// be read, the error is of CodeEvidence.
+func Load(ctx context.Context, l Location) (*Manifest, error) {
+	m, _, err := load(ctx, l)
+	return m, err
+}
+
+// load returns the manifest, and its bytes as they are stored.
+func load(ctx context.Context, l Location) (*Manifest, []byte, error) {
+	data, err := readManifest(ctx, l)
 	if err != nil {
-		return nil, loadError(dir, err)
+		return nil, nil, err
 	}
+	where := l.join(ManifestFile)
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.UseNumber()
 	m := new(Manifest)
 	if err := dec.Decode(m); err != nil {
-		return nil, &kalla.Error{
-			Code: kalla.CodeEvidence, Op: "reading evidence", Where: path,
+		return nil, nil, &kalla.Error{
+			Code: kalla.CodeEvidence, Op: "reading evidence", Where: where,
 			Why: "the manifest is not valid JSON: " + err.Error(), Err: err,
 			Hint: "it was changed after the run; take the folder from a backup or run the recipe again",
 		}
 	}
 	if m.Format != FormatVersion {
-		return nil, &kalla.Error{
-			Code: kalla.CodeEvidence, Op: "reading evidence", Where: path,
+		return nil, nil, &kalla.Error{
+			Code: kalla.CodeEvidence, Op: "reading evidence", Where: where,
 			Why:  fmt.Sprintf("the manifest is of format %d, this program reads format %d", m.Format, FormatVersion),
 			Hint: "use the version of kalla that wrote it, or a newer one",
 		}
+	}
+	return m, data, nil
+}
+
+// readManifest reads what a location has as its manifest.
+func readManifest(ctx context.Context, l Location) ([]byte, error) {
+	if l.uri == "" {
+		data, err := os.ReadFile(filepath.Join(l.dir, ManifestFile))
+		if err != nil {
+			return nil, loadError(l.dir, err)
+		}
+		return data, nil
+	}
+	bucket, err := l.open()
+	if err != nil {
+		return nil, err
+	}
+	defer bucket.Close()
+	data, err := bucket.Read(ctx, ManifestFile, maxManifest)
+	if objects.IsNotExist(err) {
+		return nil, &kalla.Error{
+			Code: kalla.CodeEvidence, Op: "reading evidence", Where: l.String(), Err: err,
+			Why:  "there is no " + ManifestFile + " below it, so it is not the evidence of a finished run",
+			Hint: "name the place that a run printed under “evidence”",
+		}
+	}
+	return data, err
+}
+
+// Find returns the manifest of the evidence that a run left at a location, and
+// nil where there is none, or that of another run.
+func Find(ctx context.Context, l Location, runID string) (*Manifest, error) {
+	m, err := Load(ctx, l)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), objects.IsNotExist(err):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case m.RunID != runID:
+		return nil, nil
 	}
 	return m, nil
 }

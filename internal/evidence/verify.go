@@ -59,24 +59,26 @@ func (f Finding) String() string {
 // add up to those of the manifest. It shares no code with the run, whose
 // counts it does not believe. What is wrong is in the report; the error is for
 // what could not be looked at, such as a folder without a manifest.
-func Verify(ctx context.Context, dir string, q Querier) (*Report, error) {
-	m, err := Load(dir)
+func Verify(ctx context.Context, l Location, q Querier) (*Report, error) {
+	m, data, err := load(ctx, l)
 	if err != nil {
 		return nil, err
 	}
-	abs, err := filepath.Abs(dir)
-	if err != nil {
-		return nil, writeError("verifying evidence", dir, err)
-	}
-	data, err := os.ReadFile(filepath.Join(abs, ManifestFile))
-	if err != nil {
-		return nil, writeError("verifying evidence", dir, err)
-	}
 	seal := sha256.Sum256(data)
-	v := &verifier{ctx: ctx, dir: abs, m: m, q: q}
-	v.report = Report{Dir: dir, RunID: m.RunID, Seal: hex.EncodeToString(seal[:]), Findings: []Finding{}}
+	v := &verifier{ctx: ctx, m: m, q: q}
+	v.report = Report{Dir: l.String(), RunID: m.RunID, Seal: hex.EncodeToString(seal[:]), Findings: []Finding{}}
+	names, err := l.names(ctx)
+	if err != nil {
+		return nil, err
+	}
+	dir, release, err := l.fetch(ctx, m)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	v.dir = dir
 
-	v.files()
+	v.files(names)
 	v.rows()
 	for _, s := range []kalla.Side{kalla.Left, kalla.Right} {
 		v.side(s)
@@ -85,7 +87,7 @@ func Verify(ctx context.Context, dir string, q Querier) (*Report, error) {
 	v.passes()
 	v.breaks()
 	if err := ctx.Err(); err != nil {
-		return nil, writeError("verifying evidence", dir, err)
+		return nil, writeError("verifying evidence", l.String(), err)
 	}
 	if v.failed != nil {
 		return nil, v.failed
@@ -149,19 +151,14 @@ func (v *verifier) table(file string) (table, bool) {
 	return openTable(v.q, v.dir, file), listed && !v.unreadable[file]
 }
 
-// files compares the folder with the manifest: names, sizes, hashes.
-func (v *verifier) files() {
+// files compares what is there with the manifest: names, sizes, hashes.
+func (v *verifier) files(names []string) {
 	v.check("files", func() string {
 		present := map[string]bool{}
-		entries, err := os.ReadDir(v.dir)
-		if err != nil {
-			v.failed = writeError("verifying evidence", v.report.Dir, err)
-			return ""
-		}
-		for _, e := range entries {
-			present[e.Name()] = true
-			if _, ok := v.m.Files[e.Name()]; !ok && e.Name() != ManifestFile {
-				v.wrong(e.Name(), "is not part of the evidence", "no such file", "a file that the manifest does not name")
+		for _, name := range names {
+			present[name] = true
+			if _, ok := v.m.Files[name]; !ok && name != ManifestFile {
+				v.wrong(name, "is not part of the evidence", "no such file", "a file that the manifest does not name")
 			}
 		}
 		for _, name := range append(requiredTables(), SummaryFile) {

@@ -20,34 +20,40 @@ import (
 	"kalla/internal/scratch"
 )
 
+const (
+	preparing  = "preparing evidence"
+	publishing = "publishing evidence"
+)
+
 // Writer is evidence in the making. It is used by one goroutine. It writes into
-// a hidden folder beside the final one, on the same file system, so that
-// publishing is one rename.
+// a private folder: a hidden one beside the final one, on the same file system,
+// so that publishing is one rename; or, for a bucket, one for temporary files,
+// whose files are uploaded, the manifest last.
 type Writer struct {
-	final string // where the folder will be
+	final Location
 	temp  *scratch.Dir
 	done  bool // published or aborted
 }
 
-// Begin prepares the evidence of a run: out is the folder that will exist once
-// Publish returns, and must not exist before (an empty one may). Litter of
-// killed runs beside it is removed. The caller ends with Publish or Abort.
-func Begin(out, runID string) (*Writer, error) {
-	final, err := filepath.Abs(out)
-	if err != nil {
-		return nil, writeError("preparing evidence", out, err)
+// Begin prepares the evidence of a run: the location must hold nothing yet (an
+// empty folder may be there). Litter of killed runs beside a folder, and of
+// killed attempts of the same run in a bucket, is removed. The caller ends with
+// Publish or Abort.
+func Begin(ctx context.Context, final Location, runID string) (*Writer, error) {
+	if final.uri != "" {
+		return beginUpload(ctx, final, runID)
 	}
-	if err := checkFree(final, out); err != nil {
+	if err := checkFree(final.dir, final.String()); err != nil {
 		return nil, err
 	}
-	parent := filepath.Dir(final)
+	parent := filepath.Dir(final.dir)
 	if err := os.MkdirAll(parent, 0o750); err != nil {
-		return nil, writeError("preparing evidence", parent, err)
+		return nil, writeError(preparing, parent, err)
 	}
 	scratch.Sweep(parent, ".")
-	temp, err := scratch.Make(filepath.Join(parent, "."+filepath.Base(final)+"."+fileSafe(runID)+scratch.Suffix))
+	temp, err := scratch.Make(filepath.Join(parent, "."+filepath.Base(final.dir)+"."+fileSafe(runID)+scratch.Suffix))
 	if err != nil {
-		return nil, writeError("preparing evidence", parent, err)
+		return nil, writeError(preparing, parent, err)
 	}
 	return &Writer{final: final, temp: temp}, nil
 }
@@ -62,19 +68,19 @@ func checkFree(final, shown string) error {
 		return nil
 	case err == nil:
 		return &kalla.Error{
-			Code: kalla.CodeUsage, Op: "preparing evidence", Where: shown,
+			Code: kalla.CodeUsage, Op: preparing, Where: shown,
 			Why:  "the folder exists and is not empty; evidence is never overwritten",
 			Hint: "choose another folder with --out, or move this one away",
 		}
 	}
 	if info, statErr := os.Stat(final); statErr == nil && !info.IsDir() {
 		return &kalla.Error{
-			Code: kalla.CodeUsage, Op: "preparing evidence", Where: shown,
+			Code: kalla.CodeUsage, Op: preparing, Where: shown,
 			Why:  "a file of that name exists; evidence is a folder",
 			Hint: "choose another folder with --out",
 		}
 	}
-	return writeError("preparing evidence", shown, err)
+	return writeError(preparing, shown, err)
 }
 
 // fileSafe makes a run id usable as part of a file name.
@@ -91,25 +97,25 @@ func fileSafe(s string) string {
 // Dir is the private folder that the engine writes into.
 func (w *Writer) Dir() string { return w.temp.Path() }
 
-// Final is the absolute path that the folder has once it is published.
-func (w *Writer) Final() string { return w.final }
+// Final is where the evidence is once it is published.
+func (w *Writer) Final() Location { return w.final }
 
 // Path is where the engine is to write the file of that name.
 func (w *Writer) Path(name string) string { return filepath.Join(w.temp.Path(), name) }
 
-// Publish completes the folder and moves it to its final place in one step:
-// it writes summary.json, hashes every file, writes manifest.json last, makes
-// all of it durable, and renames. m.Files must hold the rows and schema of
-// every Parquet file; m.Format, sizes and hashes are filled in. On an error
-// nothing is published and the caller still calls Abort.
+// Publish completes the folder and brings it to its final place: it writes
+// summary.json, hashes every file and writes manifest.json last. A folder is made
+// durable and appears in one step; in a bucket nothing is evidence until the
+// manifest is there. m.Files must hold the rows and schema of every Parquet file;
+// m.Format, sizes and hashes are filled in. On an error nothing is published and
+// the caller still calls Abort.
 func (w *Writer) Publish(ctx context.Context, m Manifest) error {
-	const op = "publishing evidence"
 	if w.done {
-		return &kalla.Error{Code: kalla.CodeInternal, Op: op, Where: w.final, Why: "already published or aborted"}
+		return &kalla.Error{Code: kalla.CodeInternal, Op: publishing, Where: w.final.String(), Why: "already published or aborted"}
 	}
 	m.Format = FormatVersion
 	if err := writeJSON(w.Path(SummaryFile), m.Summary); err != nil {
-		return writeError(op, SummaryFile, err)
+		return writeError(publishing, SummaryFile, err)
 	}
 	// Where the folder lies is not part of what it says: it may be moved.
 	m.Summary.Evidence = ""
@@ -119,27 +125,40 @@ func (w *Writer) Publish(ctx context.Context, m Manifest) error {
 	}
 	m.Files = files
 	if err := writeJSON(w.Path(ManifestFile), m); err != nil {
-		return writeError(op, ManifestFile, err)
+		return writeError(publishing, ManifestFile, err)
 	}
+	if w.final.uri != "" {
+		if err := w.upload(ctx, &m); err != nil {
+			return err
+		}
+		w.Abort()
+		return nil
+	}
+	return w.rename()
+}
+
+// rename makes the folder durable and moves it to its place.
+func (w *Writer) rename() error {
+	final := w.final.dir
 	if err := syncPath(w.Path(ManifestFile)); err != nil {
-		return writeError(op, ManifestFile, err)
+		return writeError(publishing, ManifestFile, err)
 	}
 	if err := syncPath(w.temp.Path()); err != nil {
-		return writeError(op, w.final, err)
+		return writeError(publishing, final, err)
 	}
 	// An empty folder in the way is removed; one that has been filled since
 	// Begin makes Remove fail, and then Rename.
-	_ = os.Remove(w.final)
-	if err := os.Rename(w.temp.Path(), w.final); err != nil {
-		if free := checkFree(w.final, w.final); free != nil {
+	_ = os.Remove(final)
+	if err := os.Rename(w.temp.Path(), final); err != nil {
+		if free := checkFree(final, final); free != nil {
 			return free
 		}
-		return writeError(op, w.final, err)
+		return writeError(publishing, final, err)
 	}
 	w.temp.Keep()
 	w.done = true
-	if err := syncPath(filepath.Dir(w.final)); err != nil {
-		return writeError(op, w.final, err)
+	if err := syncPath(filepath.Dir(final)); err != nil {
+		return writeError(publishing, final, err)
 	}
 	return nil
 }
@@ -156,27 +175,26 @@ func (w *Writer) Abort() {
 // describeFiles hashes all files of the folder, makes them durable, and joins
 // that with what the caller knows about them.
 func (w *Writer) describeFiles(ctx context.Context, known map[string]File) (map[string]File, error) {
-	const op = "publishing evidence"
 	entries, err := os.ReadDir(w.temp.Path())
 	if err != nil {
-		return nil, writeError(op, w.final, err)
+		return nil, writeError(publishing, w.final.String(), err)
 	}
 	var names []string
 	for _, e := range entries {
 		if !e.Type().IsRegular() {
-			return nil, &kalla.Error{Code: kalla.CodeInternal, Op: op, Where: e.Name(), Why: "the engine left something that is not a file"}
+			return nil, &kalla.Error{Code: kalla.CodeInternal, Op: publishing, Where: e.Name(), Why: "the engine left something that is not a file"}
 		}
 		if _, ok := known[e.Name()]; !ok && e.Name() != SummaryFile {
-			return nil, &kalla.Error{Code: kalla.CodeInternal, Op: op, Where: e.Name(), Why: "the engine wrote a file that the manifest does not name"}
+			return nil, &kalla.Error{Code: kalla.CodeInternal, Op: publishing, Where: e.Name(), Why: "the engine wrote a file that the manifest does not name"}
 		}
 		names = append(names, e.Name())
 	}
 	for name := range known {
 		if _, err := os.Stat(w.Path(name)); err != nil {
-			return nil, writeError(op, name, err)
+			return nil, writeError(publishing, name, err)
 		}
 	}
-	described, err := hashAll(ctx, w.temp.Path(), names, true)
+	described, err := hashAll(ctx, w.temp.Path(), names, w.final.uri == "")
 	if err != nil {
 		return nil, err
 	}
@@ -291,5 +309,5 @@ func writeError(op, where string, err error) error {
 	case isNoSpace(err):
 		code, hint = kalla.CodeLimit, "free some space, choose another disk with --out, or keep less with --evidence keys"
 	}
-	return &kalla.Error{Code: code, Op: op, Where: where, Why: why, Hint: hint, Err: err}
+	return &kalla.Error{Code: code, Op: publishing, Where: where, Why: why, Hint: hint, Err: err}
 }

@@ -14,12 +14,13 @@ import (
 
 	"kalla"
 	"kalla/internal/evidence"
+	"kalla/internal/testenv"
 )
 
 // TestMain lets the test binary play a run that is killed.
 func TestMain(m *testing.M) {
 	if out := os.Getenv("EVIDENCE_TEST_HANG"); out != "" {
-		w, err := evidence.Begin(out, "hangs")
+		w, err := evidence.Begin(context.Background(), at(out), "hangs")
 		if err != nil {
 			fmt.Println(err)
 			os.Exit(1)
@@ -28,7 +29,7 @@ func TestMain(m *testing.M) {
 		fmt.Println("begun")
 		time.Sleep(time.Minute)
 	}
-	os.Exit(m.Run())
+	testenv.Main(m)
 }
 
 func entries(t *testing.T, dir string) string {
@@ -52,7 +53,7 @@ func code(err error) kalla.Code {
 func TestPublishIsOneStep(t *testing.T) {
 	parent := t.TempDir()
 	out := filepath.Join(parent, "runs", "r1")
-	w, err := evidence.Begin(out, "r1")
+	w, err := evidence.Begin(context.Background(), at(out), "r1")
 	must(t, err)
 	defer w.Abort()
 	must(t, os.WriteFile(w.Path(evidence.MatchedFile), []byte("abc"), 0o600))
@@ -69,7 +70,7 @@ func TestPublishIsOneStep(t *testing.T) {
 	if got, want := entries(t, out), "manifest.json matched.parquet summary.json"; got != want {
 		t.Errorf("the folder holds %s, want %s", got, want)
 	}
-	read, err := evidence.Load(out)
+	read, err := evidence.Load(context.Background(), at(out))
 	must(t, err)
 	want := evidence.File{SHA256: "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad", Bytes: 3, Rows: 1}
 	if got := read.Files[evidence.MatchedFile]; got.SHA256 != want.SHA256 || got.Bytes != want.Bytes || got.Rows != want.Rows {
@@ -79,7 +80,7 @@ func TestPublishIsOneStep(t *testing.T) {
 		t.Errorf("summary: %+v, evidence %q", read.Files[evidence.SummaryFile], read.Summary.Evidence)
 	}
 	w.Abort()
-	if _, err := evidence.Load(out); err != nil {
+	if _, err := evidence.Load(context.Background(), at(out)); err != nil {
 		t.Errorf("Abort after Publish took the folder away: %v", err)
 	}
 }
@@ -94,7 +95,7 @@ func TestPublishRefuses(t *testing.T) {
 		{"a file that is not there", map[string]evidence.File{evidence.MatchedFile: {}, evidence.BreaksFile: {}}, "breaks.parquet: no such file"},
 	} {
 		out := filepath.Join(t.TempDir(), "out")
-		w, err := evidence.Begin(out, "r")
+		w, err := evidence.Begin(context.Background(), at(out), "r")
 		must(t, err)
 		must(t, os.WriteFile(w.Path(evidence.MatchedFile), []byte("abc"), 0o600))
 		if err := w.Publish(context.Background(), evidence.Manifest{Files: c.files}); err == nil || !strings.Contains(err.Error(), c.want) {
@@ -109,7 +110,7 @@ func TestPublishRefuses(t *testing.T) {
 
 func TestPublishCancelled(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "out")
-	w, err := evidence.Begin(out, "r")
+	w, err := evidence.Begin(context.Background(), at(out), "r")
 	must(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -129,12 +130,12 @@ func TestBeginNeverOverwrites(t *testing.T) {
 	must(t, os.Mkdir(empty, 0o700))
 	must(t, os.WriteFile(file, nil, 0o600))
 	for path, want := range map[string]string{full: "exists and is not empty", file: "a file of that name exists"} {
-		if _, err := evidence.Begin(path, "r"); code(err) != kalla.CodeUsage || !strings.Contains(err.Error(), want) {
+		if _, err := evidence.Begin(context.Background(), at(path), "r"); code(err) != kalla.CodeUsage || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
 
-	w, err := evidence.Begin(empty, "r")
+	w, err := evidence.Begin(context.Background(), at(empty), "r")
 	must(t, err)
 	must(t, os.WriteFile(filepath.Join(empty, "arrived meanwhile"), nil, 0o600))
 	if err := w.Publish(context.Background(), evidence.Manifest{}); code(err) != kalla.CodeUsage {
@@ -142,7 +143,7 @@ func TestBeginNeverOverwrites(t *testing.T) {
 	}
 	w.Abort()
 	must(t, os.Remove(filepath.Join(empty, "arrived meanwhile")))
-	w, err = evidence.Begin(empty, "r")
+	w, err = evidence.Begin(context.Background(), at(empty), "r")
 	must(t, err)
 	must(t, w.Publish(context.Background(), evidence.Manifest{}))
 }
@@ -162,7 +163,7 @@ func TestKilledRun(t *testing.T) {
 	}
 	begin := func() {
 		t.Helper()
-		w, err := evidence.Begin(filepath.Join(parent, "next"), "next")
+		w, err := evidence.Begin(context.Background(), at(filepath.Join(parent, "next")), "next")
 		must(t, err)
 		w.Abort()
 	}
@@ -176,7 +177,7 @@ func TestKilledRun(t *testing.T) {
 	if got := entries(t, parent); got != litter {
 		t.Errorf("after the kill: %q, want %q", got, litter)
 	}
-	if _, err := evidence.Load(out); code(err) != kalla.CodeEvidence {
+	if _, err := evidence.Load(context.Background(), at(out)); code(err) != kalla.CodeEvidence {
 		t.Errorf("a killed run is taken for evidence: %v", err)
 	}
 	begin()

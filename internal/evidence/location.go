@@ -1,0 +1,159 @@
+package evidence
+
+import (
+	"context"
+	"crypto/rand"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"kalla"
+	"kalla/internal/objects"
+	"kalla/internal/scratch"
+)
+
+// Location is a place where evidence is, or is to be: a folder, or a prefix of a bucket.
+type Location struct {
+	dir   string // absolute; empty for a bucket
+	shown string // as people are told; without credentials
+
+	uri     string // of a bucket, with what it takes to open it
+	tempDir string
+	env     func(string) (string, bool)
+}
+
+// Locate says where evidence is: out is a folder or s3://bucket/prefix, with the
+// options and credentials of an s3 source. What is made for or read from a bucket
+// passes through a private folder below tempDir, or the system's when that is
+// empty. Nothing is looked at or connected to.
+func Locate(out, tempDir string, env func(string) (string, bool)) (Location, error) {
+	if !objects.IsURI(out) {
+		dir, err := filepath.Abs(out)
+		if err != nil {
+			return Location{}, writeError("finding evidence", out, err)
+		}
+		return Location{dir: dir, shown: out}, nil
+	}
+	l := Location{uri: out, tempDir: tempDir, env: env}
+	if l.tempDir == "" {
+		l.tempDir = os.TempDir()
+	}
+	bucket, err := l.open()
+	if err != nil {
+		return Location{}, err
+	}
+	defer bucket.Close()
+	l.shown = bucket.String()
+	return l, nil
+}
+
+// String is the folder, or the URI without credentials and options.
+func (l Location) String() string { return l.shown }
+
+// GoString keeps credentials out of %#v.
+func (l Location) GoString() string { return "evidence.Location{" + l.shown + "}" }
+
+func (l Location) open() (*objects.Prefix, error) { return objects.Open(l.uri, l.env) }
+
+// join is where a file is.
+func (l Location) join(file string) string { return joinPath(l.shown, file) }
+
+func joinPath(place, file string) string {
+	if objects.IsURI(place) {
+		return strings.TrimSuffix(place, "/") + "/" + file
+	}
+	return filepath.Join(place, file)
+}
+
+// Paths are the files of evidence by what they hold: matched, unmatched_left,
+// unmatched_right, breaks, candidates, summary and manifest. The place is that
+// of a finished run (kalla.Summary.Evidence); every run writes all of them.
+func Paths(place string) map[string]string {
+	out := map[string]string{}
+	for _, file := range append(Tables(), SummaryFile, ManifestFile) {
+		name, _, _ := strings.Cut(file, ".")
+		out[name] = joinPath(place, file)
+	}
+	return out
+}
+
+// names lists what is at the location, evidence or not.
+func (l Location) names(ctx context.Context) ([]string, error) {
+	if l.uri == "" {
+		entries, err := os.ReadDir(l.dir)
+		if err != nil {
+			return nil, writeError("reading evidence", l.shown, err)
+		}
+		names := make([]string, len(entries))
+		for i, e := range entries {
+			names[i] = e.Name()
+		}
+		return names, nil
+	}
+	bucket, err := l.open()
+	if err != nil {
+		return nil, err
+	}
+	defer bucket.Close()
+	sizes, err := bucket.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return sortedKeys(sizes), nil
+}
+
+// fetch makes what the manifest names, as far as it is there, readable as files of
+// a folder. For a bucket it is a copy, which release removes.
+func (l Location) fetch(ctx context.Context, m *Manifest) (dir string, release func(), err error) {
+	if l.uri == "" {
+		return l.dir, func() {}, nil
+	}
+	bucket, err := l.open()
+	if err != nil {
+		return "", nil, err
+	}
+	defer bucket.Close()
+	temp, err := l.scratch()
+	if err != nil {
+		return "", nil, err
+	}
+	defer func() {
+		if err != nil {
+			_ = temp.Remove()
+		}
+	}()
+	g, groupCtx := errgroup.WithContext(ctx)
+	g.SetLimit(objects.FilesAtOnce)
+	for _, name := range append(sortedKeys(m.Files), ManifestFile) {
+		if filepath.Base(name) != name {
+			continue // no file of the folder, whoever wrote the manifest
+		}
+		g.Go(func() error {
+			err := bucket.Download(groupCtx, name, filepath.Join(temp.Path(), name))
+			if objects.IsNotExist(err) {
+				return nil
+			}
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return "", nil, writeError("reading evidence", l.shown, err)
+	}
+	return temp.Path(), func() { _ = temp.Remove() }, nil
+}
+
+// tempPrefix begins the names of private folders for what is in a bucket.
+const tempPrefix = "kalla-evidence-"
+
+// scratch makes a private folder for temporary files.
+func (l Location) scratch() (*scratch.Dir, error) {
+	scratch.Sweep(l.tempDir, tempPrefix)
+	temp, err := scratch.Make(filepath.Join(l.tempDir, tempPrefix+rand.Text()+scratch.Suffix))
+	if err != nil {
+		return nil, &kalla.Error{Code: kalla.CodeEvidence, Op: preparing, Where: l.tempDir,
+			Why: "the folder for temporary files cannot be written", Hint: "name another with --temp-dir", Err: err}
+	}
+	return temp, nil
+}
