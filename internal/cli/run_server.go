@@ -77,7 +77,7 @@ func (c *command) request(r *kalla.Recipe, base, out string) (job.Request, error
 		out = filepath.Join(c.settings.get(keyEvidenceDir), id)
 	}
 	if !strings.Contains(out, "://") {
-		out = c.place(out)
+		out = c.path(out)
 	}
 	absolute := *r
 	absolute.Extras = slices.Clone(r.Extras)
