@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"kalla"
 	"kalla/internal/engine"
@@ -94,7 +95,7 @@ func passGate(ctx context.Context, gate *duckdb.Gate, r *kalla.Recipe, doc *reci
 		want := len(r.Sources.Left.PrimaryKey) + len(r.Sources.Right.PrimaryKey)
 		if checked != nil && checked.Outputs != nil && len(checked.Outputs) < want {
 			faults = append(faults, doc.Fault("match_sql", fmt.Sprintf("it selects %d columns, but both primary keys have %d", len(checked.Outputs), want),
-				"select the left primary key first, then the right one"))
+				"select both primary keys by their names"))
 		}
 	}
 	if len(faults) > 0 {
@@ -177,8 +178,61 @@ func (g *gated) stagedColumns(tables []engine.Table) kalla.Faults {
 		if t.side == "" {
 			faults = append(faults, g.missing(t, schemas)...)
 		}
+		if t.path == "match_sql" {
+			faults = append(faults, g.keysByName(t.checked, schemas)...)
+		}
 	}
 	return faults
+}
+
+// keysByName makes match_sql give both primary keys in their order, which is how
+// they are read, where it names them in another, among others, or by a star. Where
+// it does not name them all, or both sides call them alike, the order counts. A
+// star is refused when a name in it may be of another table.
+func (g *gated) keysByName(checked *duckdb.Checked, schemas map[string]kalla.Schema) kalla.Faults {
+	left, right := g.recipe.Sources.Left, g.recipe.Sources.Right
+	keys := slices.Concat(left.PrimaryKey, right.PrimaryKey)
+	star := checked.Outputs == nil
+	names := checked.Outputs
+	if star {
+		read := map[string]bool{match.LeftTable: true, match.RightTable: true}
+		for _, x := range g.recipe.Extras {
+			read[x.Alias] = slices.ContainsFunc(checked.Tables, func(t string) bool { return strings.EqualFold(t, x.Alias) })
+		}
+		for name, is := range read {
+			for _, c := range schemas[name] {
+				if is {
+					names = append(names, c.Name)
+				}
+			}
+		}
+	}
+	inPlace := !star
+	for i, key := range keys {
+		times := 0
+		for at, name := range names {
+			if strings.EqualFold(name, key) {
+				times++
+				inPlace = inPlace && at == i
+			}
+		}
+		if times == 1 {
+			continue
+		}
+		if !star {
+			return nil
+		}
+		return kalla.Faults{g.doc.Fault("match_sql", "it selects a star, in which the key column "+key+" is not that of one side alone",
+			"select the left primary key, then the right one: SELECT l."+left.PrimaryKey[0]+", r."+right.PrimaryKey[0]+" …")}
+	}
+	if inPlace {
+		return nil
+	}
+	for i, key := range keys {
+		keys[i] = `"` + strings.ReplaceAll(key, `"`, `""`) + `"`
+	}
+	g.recipe.MatchSQL = "SELECT " + strings.Join(keys, ", ") + " FROM (" + g.recipe.MatchSQL + ") kalla_keys"
+	return nil
 }
 
 func (g *gated) missing(t gatedText, schemas map[string]kalla.Schema) kalla.Faults {
