@@ -1,0 +1,264 @@
+package auth_test
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"kalla/internal/server/auth"
+)
+
+// signedInAs signs the administrator in.
+func (s *site) signedInAs(t *testing.T, b *browser) *browser {
+	t.Helper()
+	if a := b.signIn(adminEmail, password); a.status != http.StatusOK {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	return b
+}
+
+func TestSignIn(t *testing.T) {
+	s := newSite(t)
+	b := s.browser(t)
+	b.must(http.StatusUnauthorized, http.MethodGet, "/api/auth/me", nil)
+	a := b.must(http.StatusOK, http.MethodPost, "/api/auth/sign-in", body{"email": "  MARIA@example.com ", "password": password})
+	var me auth.Me
+	a.json(t, &me)
+	if me.Email != adminEmail || me.Role != auth.Admin || me.Via != auth.ViaSession || len(me.Permissions) != len(least) {
+		t.Errorf("%+v", me)
+	}
+	c := a.header.Get("Set-Cookie")
+	for _, part := range []string{"kalla_session=", "Path=/", "HttpOnly", "SameSite=Lax", "Max-Age=604800"} {
+		if !strings.Contains(c, part) {
+			t.Errorf("no %s in %s", part, c)
+		}
+	}
+	if strings.Contains(c, "Secure") {
+		t.Errorf("no browser keeps a Secure cookie without TLS: %s", c)
+	}
+	b.must(http.StatusOK, http.MethodGet, "/api/auth/me", nil)
+	b.must(http.StatusNoContent, http.MethodPost, "/api/auth/sign-out", nil)
+	b.must(http.StatusUnauthorized, http.MethodGet, "/api/auth/me", nil)
+	// The cookie itself is worth nothing any more.
+	value, _, _ := strings.Cut(c, ";")
+	b.header.Set("Cookie", value)
+	b.must(http.StatusUnauthorized, http.MethodGet, "/api/auth/me", nil)
+}
+
+// TestSignInTellsNothing: whoever may not sign in cannot find out why.
+func TestSignInTellsNothing(t *testing.T) {
+	s := newSite(t)
+	admin := s.signedIn(t, auth.Admin)
+	admin.must(http.StatusCreated, http.MethodPost, "/api/users", body{"email": "none@example.com", "role": "viewer"})
+	var off auth.UserItem
+	admin.must(http.StatusCreated, http.MethodPost, "/api/users", body{"email": "off@example.com", "role": "viewer", "password": password}).json(t, &off)
+	admin.must(http.StatusOK, http.MethodPatch, "/api/users/"+off.ID, body{"disabled": true})
+	var first string
+	for _, who := range []struct{ email, password string }{
+		{adminEmail, "wrong words in a row"}, {"nobody@example.com", password}, {"none@example.com", ""}, {"none@example.com", password},
+		{"off@example.com", password}, {"", ""}, {adminEmail, password + " "}, {adminEmail, strings.ToUpper(password)},
+	} {
+		a := s.browser(t).signIn(who.email, who.password)
+		if a.status != http.StatusUnauthorized {
+			t.Errorf("%q: %d", who.email, a.status)
+		}
+		if first == "" {
+			first = a.body
+		}
+		if a.body != first {
+			t.Errorf("%q: %s instead of %s", who.email, a.body, first)
+		}
+	}
+}
+
+// TestNoEcho: what is sent and does not validate is not sent back.
+func TestNoEcho(t *testing.T) {
+	s := newSite(t)
+	for _, text := range []string{
+		`{"email":"maria@example.com","password":"hunter2 and more"`,
+		`{"email":"maria@example.com","pasword":"hunter2 and more"}`,
+		`{"email":1,"password":"hunter2 and more"}`,
+		`{"email":"maria@example.com","password":["hunter2 and more"]}`,
+		`["hunter2 and more"]`,
+	} {
+		b := s.browser(t)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL+"/api/auth/sign-in", strings.NewReader(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header = b.header.Clone()
+		req.Header.Set("Content-Type", "application/json")
+		a := b.send(req)
+		if a.status != http.StatusBadRequest && a.status != http.StatusUnprocessableEntity || strings.Contains(a.body, "hunter2") {
+			t.Errorf("%s: %d %s", text, a.status, a.body)
+		}
+	}
+}
+
+func TestPasswordPolicy(t *testing.T) {
+	s := newSite(t)
+	admin := s.signedIn(t, auth.Admin)
+	for i, c := range []struct{ password, says string }{
+		{"short", "shorter than 10"},
+		{"ninechars", "shorter than 10"},
+		{"ääääääää1", "shorter than 10"}, // characters count, not bytes
+		{strings.Repeat("longer words ", 80), "longer than"},
+		{"Password2026!", "first that anybody"},
+		{"p4$$w0rd1234", "first that anybody"},
+		{"aaaaaaaaaaaaaaa", "first that anybody"},
+		{"1234567890", "first that anybody"},
+		{"Kalla-admin-2026", "first that anybody"},
+		{"qwertyuiop123", "first that anybody"},
+		{"Jo.Smith-Jones#7x", "contains your e-mail"},
+		{"four unrelated words", ""},
+		{"kx8#Qm2!vT", ""},
+		{"Größenwahn täglich", ""},
+	} {
+		email := fmt.Sprintf("u%d@example.com", i)
+		if strings.HasPrefix(c.password, "Jo") {
+			email = "jo.smith-jones@example.com"
+		}
+		a := admin.do(http.MethodPost, "/api/users", body{"email": email, "role": "viewer", "password": c.password})
+		if c.says == "" && a.status != http.StatusCreated || c.says != "" && (a.status != http.StatusUnprocessableEntity || !strings.Contains(a.body, c.says)) {
+			t.Errorf("%q: %d %s", c.password, a.status, a.body)
+		}
+	}
+	// Composed or decomposed, the letters are the same.
+	if a := s.browser(t).signIn("u13@example.com", "Gro\u0308\u00dfenwahn ta\u0308glich"); a.status != http.StatusOK {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+}
+
+func TestChangePassword(t *testing.T) {
+	s := newSite(t)
+	here, there := s.signedIn(t, auth.Admin), s.signedIn(t, auth.Admin)
+	here.must(http.StatusUnprocessableEntity, http.MethodPost, "/api/auth/password", body{"current": "not that one at all", "password": "another four words here"})
+	here.must(http.StatusUnprocessableEntity, http.MethodPost, "/api/auth/password", body{"current": password, "password": "short"})
+	there.must(http.StatusOK, http.MethodGet, "/api/auth/me", nil)
+	here.must(http.StatusOK, http.MethodPost, "/api/auth/password", body{"current": password, "password": "another four words here"})
+	here.must(http.StatusOK, http.MethodGet, "/api/auth/me", nil)
+	there.must(http.StatusUnauthorized, http.MethodGet, "/api/auth/me", nil)
+	if a := s.browser(t).signIn(adminEmail, password); a.status != http.StatusUnauthorized {
+		t.Errorf("the old password: %d", a.status)
+	}
+	if a := s.browser(t).signIn(adminEmail, "another four words here"); a.status != http.StatusOK {
+		t.Errorf("the new password: %d", a.status)
+	}
+}
+
+func TestRateLimit(t *testing.T) {
+	s := newSite(t)
+	b := s.browser(t)
+	guess := func(email string) answer { return b.signIn(email, "a guess of somebody") }
+	limited := func(email string, most int) answer {
+		for range most {
+			if a := guess(email); a.status == http.StatusTooManyRequests {
+				return a
+			} else if a.status != http.StatusUnauthorized {
+				t.Fatalf("%d %s", a.status, a.body)
+			}
+		}
+		t.Fatalf("%s: %d guesses", email, most)
+		return answer{}
+	}
+	a := limited(adminEmail, 10)
+	wait, err := strconv.Atoi(a.header.Get("Retry-After"))
+	if err != nil || wait < 1 || wait > 60 {
+		t.Fatalf("Retry-After %q", a.header.Get("Retry-After"))
+	}
+	// Not even the right password counts now; another account's does.
+	if a := b.signIn(adminEmail, password); a.status != http.StatusTooManyRequests {
+		t.Errorf("%d", a.status)
+	}
+	if a := guess("somebody@example.com"); a.status != http.StatusUnauthorized {
+		t.Errorf("another account: %d", a.status)
+	}
+	s.clock.pass(time.Duration(wait) * time.Second)
+	if a := b.signIn(adminEmail, password); a.status != http.StatusOK {
+		t.Errorf("after the wait: %d %s", a.status, a.body)
+	}
+	// One address that tries many accounts.
+	for i := range 60 {
+		if a := guess(fmt.Sprintf("u%d@example.com", i)); a.status == http.StatusTooManyRequests {
+			return
+		}
+	}
+	t.Error("60 accounts were tried from one address")
+}
+
+func TestFirstStart(t *testing.T) {
+	s := newEmptySite(t)
+	token, err := s.auth.FirstStart(t.Context(), "", "")
+	if err != nil || len(token) < 40 {
+		t.Fatalf("%q %v", token, err)
+	}
+	b := s.browser(t)
+	if a := b.must(http.StatusOK, http.MethodGet, "/api/auth", nil); !strings.Contains(a.body, `"setup":true`) {
+		t.Error(a.body)
+	}
+	user := body{"token": "x" + token, "email": adminEmail, "name": "Maria", "password": password}
+	b.must(http.StatusForbidden, http.MethodPost, "/api/auth/setup", user)
+	user["token"], user["password"] = token, "short"
+	b.must(http.StatusUnprocessableEntity, http.MethodPost, "/api/auth/setup", user)
+	user["password"] = password
+	b.must(http.StatusOK, http.MethodPost, "/api/auth/setup", user)
+	b.must(http.StatusOK, http.MethodGet, "/api/users", nil)
+	user["email"] = "second@example.com"
+	s.browser(t).must(http.StatusForbidden, http.MethodPost, "/api/auth/setup", user)
+	if token, err := s.auth.FirstStart(t.Context(), "other@example.com", password); token != "" || err != nil {
+		t.Errorf("%q %v", token, err)
+	}
+	if a := s.browser(t).signIn("other@example.com", password); a.status != http.StatusUnauthorized {
+		t.Errorf("a second first administrator: %d", a.status)
+	}
+	if strings.Contains(s.log.String(), token) {
+		t.Error("the token is in the log; where it is shown is for the caller")
+	}
+}
+
+func TestFirstStartRefuses(t *testing.T) {
+	s := newEmptySite(t)
+	for _, c := range []struct{ email, password, says string }{{"maria", password, "not an e-mail"}, {adminEmail, "", "shorter"}} {
+		if _, err := s.auth.FirstStart(t.Context(), c.email, c.password); err == nil || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%v", err)
+		}
+	}
+}
+
+func TestLink(t *testing.T) {
+	s := newEmptySite(t)
+	link := "/api/auth/link?token=" + s.auth.NewLink()
+	b := s.browser(t)
+	a := b.must(http.StatusSeeOther, http.MethodGet, link, nil)
+	if a.header.Get("Location") != "/" {
+		t.Errorf("to %s", a.header.Get("Location"))
+	}
+	var me auth.Me
+	b.must(http.StatusOK, http.MethodGet, "/api/auth/me", nil).json(t, &me)
+	if me.Role != auth.Admin {
+		t.Errorf("%+v", me)
+	}
+	late := "/api/auth/link?token=" + s.auth.NewLink()
+	s.clock.pass(11 * time.Minute)
+	for _, link := range []string{link, late, "/api/auth/link?token=", "/api/auth/link"} {
+		other := s.browser(t)
+		if a := other.must(http.StatusSeeOther, http.MethodGet, link, nil); a.header.Get("Location") != "/sign-in?error=link_expired" {
+			t.Errorf("%s: to %s", link, a.header.Get("Location"))
+		}
+		other.must(http.StatusUnauthorized, http.MethodGet, "/api/auth/me", nil)
+	}
+	// The second link is of the same user.
+	again := s.browser(t)
+	again.must(http.StatusSeeOther, http.MethodGet, "/api/auth/link?token="+s.auth.NewLink(), nil)
+	var users []auth.UserItem
+	again.must(http.StatusOK, http.MethodGet, "/api/users", nil).json(t, &users)
+	if len(users) != 1 {
+		t.Errorf("%d users", len(users))
+	}
+	if a := s.browser(t).signIn("local@localhost", ""); a.status != http.StatusUnauthorized {
+		t.Errorf("the local user has no password: %d", a.status)
+	}
+}
