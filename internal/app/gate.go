@@ -192,6 +192,9 @@ func (g *gated) stagedColumns(tables []engine.Table) kalla.Faults {
 func (g *gated) keysByName(checked *duckdb.Checked, schemas map[string]kalla.Schema) kalla.Faults {
 	left, right := g.recipe.Sources.Left, g.recipe.Sources.Right
 	keys := slices.Concat(left.PrimaryKey, right.PrimaryKey)
+	alike := slices.ContainsFunc(left.PrimaryKey, func(l string) bool {
+		return slices.ContainsFunc(right.PrimaryKey, func(r string) bool { return strings.EqualFold(l, r) })
+	})
 	star := checked.Outputs == nil
 	names := checked.Outputs
 	if star {
@@ -216,10 +219,10 @@ func (g *gated) keysByName(checked *duckdb.Checked, schemas map[string]kalla.Sch
 				inPlace = inPlace && at == i
 			}
 		}
-		if times == 1 {
+		switch {
+		case times == 1 && !alike:
 			continue
-		}
-		if !star {
+		case !star:
 			return nil
 		}
 		return kalla.Faults{g.doc.Fault("match_sql", "it selects a star, in which the key column "+key+" is not that of one side alone",

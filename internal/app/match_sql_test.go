@@ -30,7 +30,7 @@ func TestMatchSQLFindsKeysByName(t *testing.T) {
 	}
 	defer look.Close()
 	const from = " FROM left_src l JOIN right_src r ON l.invoice_id = r.reference"
-	for i, c := range []struct{ query, right, fault string }{
+	for i, c := range []struct{ query, right, fault string }{ // right is payments.csv where nothing is said
 		{query: "SELECT l.invoice_id, r.payment_id" + from},
 		{query: "SELECT r.payment_id, l.invoice_id" + from},
 		{query: "SELECT l.next, r.payment_id, l.invoice_id" + from},
