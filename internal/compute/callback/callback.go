@@ -42,7 +42,7 @@ type Config struct {
 	Timeout    time.Duration // of one request with its answer; default 10 s
 	UserAgent  string        // default "kallad"
 	Log        *slog.Logger  // may be nil
-	Resolver   *net.Resolver // may be nil
+	Resolver   *net.Resolver // of the hosts' names; nil for the system's
 }
 
 // Client makes callbacks. It is safe for concurrent use.
@@ -113,21 +113,17 @@ func (c *Client) Post(ctx context.Context, rawURL, key string, body any) error {
 	if err := c.policy.Callback(rawURL); err != nil {
 		return refusal(err)
 	}
-	u, err := url.Parse(rawURL)
-	if err != nil { // the policy let it through
-		return failure("", "it is not a URL", "", &outcome{permanent: true})
-	}
-	where := (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
 	data, err := json.Marshal(body)
 	if err != nil {
-		return &kalla.Error{Code: kalla.CodeInternal, Op: op, Where: where, Err: &outcome{permanent: true, err: err}}
+		return &kalla.Error{Code: kalla.CodeInternal, Op: op, Why: "the body cannot be written as JSON", Err: &outcome{permanent: true, err: err}}
 	}
 	timed, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(timed, http.MethodPost, rawURL, bytes.NewReader(data))
-	if err != nil {
-		return failure(where, "it is not a URL", "", &outcome{permanent: true})
+	if err != nil { // it would show the URL
+		return failure("", "callback_url is not a URL", "", &outcome{permanent: true})
 	}
+	where := (&url.URL{Scheme: req.URL.Scheme, Host: req.URL.Host, Path: req.URL.Path}).String()
 	if err := c.head(req.Header, headerText(key), data); err != nil {
 		return &kalla.Error{Code: kalla.CodeInternal, Op: op, Where: where, Err: err}
 	}

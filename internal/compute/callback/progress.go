@@ -57,8 +57,8 @@ func Start(ctx context.Context, client *Client, baseURL, runID string, attempt i
 	return p
 }
 
-// Send takes the newest progress and returns at once. RunID and Attempt are
-// filled in, RowsPerSecond too where Rows tells it. Within a stage the fraction
+// Send takes the newest progress and returns at once. RunID and Attempt, which
+// may grow, are filled in, RowsPerSecond too where Rows tells it. Within a stage the fraction
 // never goes back; what belongs to an earlier stage is dropped.
 func (p *Progress) Send(next job.Progress) {
 	p.mu.Lock()
@@ -73,7 +73,7 @@ func (p *Progress) Send(next job.Progress) {
 	} else {
 		clear(p.rates)
 	}
-	next.RunID, next.Attempt, next.Progress = p.runID, p.attempt, min(max(next.Progress, floor), 1)
+	next.RunID, next.Attempt, next.Progress = p.runID, max(next.Attempt, p.attempt), min(max(next.Progress, floor), 1)
 	if _, ok := p.rates[next.Source]; !ok && next.Rows > 0 {
 		p.rates[next.Source] = rate{next.Rows, time.Now()}
 	}

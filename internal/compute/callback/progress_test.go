@@ -180,6 +180,15 @@ func TestProgressToASlowReceiver(t *testing.T) {
 		if all := arrived(); len(all) != 2 || all[1].body.Progress != 0.2 {
 			t.Errorf("got %+v", all)
 		}
+		// A stage that could be told at once is not after Close.
+		p = callback.Start(t.Context(), c, base, "r2", 0)
+		p.Send(at(kalla.StageStaging, 1))
+		synctest.Wait()
+		p.Send(at(kalla.StageMatching, 0))
+		p.Close()
+		if all := arrived(); len(all) != 3 {
+			t.Errorf("got %+v", all[3:])
+		}
 	})
 }
 
@@ -264,8 +273,10 @@ func TestProgressRowsPerSecond(t *testing.T) {
 		}
 		send("invoices", 5) // another step begins anew
 		send("invoices", 505)
+		p.Send(job.Progress{Stage: kalla.StageMatching, Source: "invoices", Rows: 9000})
+		time.Sleep(time.Second)
 		p.Close()
-		want := []int64{-1, -1, 25_000, 2_500, 50_000, 5_000, -1, 1_000}
+		want := []int64{-1, -1, 25_000, 2_500, 50_000, 5_000, -1, 1_000, -1}
 		for i, x := range arrived() {
 			got := int64(-1)
 			if x.body.RowsPerSecond != nil {

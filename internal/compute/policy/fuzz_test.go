@@ -89,7 +89,10 @@ func FuzzCallbackURL(f *testing.F) {
 			t.Fatalf("%q is allowed and no URL: %v", u, err)
 		}
 		dialled = ""
-		if _, err := transport.RoundTrip(req); !errors.Is(err, errDialled) {
+		if resp, err := transport.RoundTrip(req); !errors.Is(err, errDialled) {
+			if err == nil {
+				resp.Body.Close()
+			}
 			t.Fatalf("%q is allowed and was not dialled: %v", u, err)
 		}
 		host, port, err := net.SplitHostPort(dialled)

@@ -55,9 +55,6 @@ func parseURLHost(u *url.URL) (h host, port, why string) {
 	if h, why = parseHost(u.Hostname()); why != "" {
 		return host{}, "", why
 	}
-	if strings.HasPrefix(u.Host, "[") != (strings.Contains(u.Hostname(), ":")) {
-		return host{}, "", "brackets are for IPv6 addresses"
-	}
 	if port = u.Port(); port == "" {
 		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
 	}

@@ -244,6 +244,8 @@ func TestHosts(t *testing.T) {
 		{"http://169.254.169.254./x.csv", false, false, ""},
 		{"http://[::ffff:169.254.169.254]/x.csv", false, false, ""},
 		{"http://[64:ff9b::a9fe:a9fe]/x.csv", false, false, ""},
+		{"http://[64:ff9b::7f00:1]/x.csv", false, false, ""},
+		{"http://[2001:db8::7%25eth0]/x.csv", false, false, ""},
 		{"http://[fd00:ec2::254]/x.csv", false, false, ""},
 		{"http://0xA9FEA9FE/x.csv", false, false, ""},
 		{"http://0.0.0.0/x.csv", false, false, ""},
@@ -279,6 +281,7 @@ func TestHosts(t *testing.T) {
 		{"az://c/x.csv?connection_string=AccountName=account;AccountKey=s3cret", true, true, ""},
 		{"az://c/x.csv?connection_string=DefaultEndpointsProtocol=http;AccountName=account;BlobEndpoint=http://db:10000/account", true, true, ""},
 		{"az://c/x.csv?account=evil", false, true, "--allow-host evil.blob.core.windows.net:443"},
+		{"az://c/x.csv?account=evil@account", false, false, ""},
 		{"az://evil.example/c/x.csv?account=account", false, true, "--allow-host evil.example:443"},
 		{"abfss://c@evil.example/x.csv?account=account", false, true, "--allow-host evil.example:443"},
 		{"az://c/x.csv?account=evil.example/", false, true, "--allow-host evil.example:443"},
@@ -288,7 +291,7 @@ func TestHosts(t *testing.T) {
 		{"az://c/x.csv?connection_string=BlobEndpoint=http://169.254.169.254/", false, false, ""},
 		{"az://c/x.csv", false, true, "account"},
 	}
-	for _, r := range []row{
+	rows = append(rows, []row{
 		{"postgres://u:s3cret@db/x?table=t", true, true, ""},
 		{"mysql://u:s3cret@db/x?table=t", true, true, ""},
 		{"postgres://books.example.com/x?table=t", true, true, ""},
@@ -307,9 +310,7 @@ func TestHosts(t *testing.T) {
 		{"postgres://169.254.169.254/x?table=t", false, false, ""},
 		{"postgres://2130706433/x?table=t", false, false, ""},
 		{"postgres://db:70000/x?table=t", false, false, ""},
-	} {
-		rows = append(rows, r)
-	}
+	}...)
 	for _, tc := range rows {
 		t.Run(tc.uri, func(t *testing.T) {
 			s, err := source.Parse(tc.uri, nil, "/base", lookup)

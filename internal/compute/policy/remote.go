@@ -26,14 +26,7 @@ func cutScheme(text string) (scheme, rest string, ok bool) {
 }
 
 // host refuses a host that is never touched, or that no rule names.
-func (c check) host(name, port string) error {
-	h, why := parseHost(name)
-	if why != "" {
-		return c.refuse(why, hostHint)
-	}
-	if port, why = parsePort(port); why != "" {
-		return c.refuse(why, "")
-	}
+func (c check) host(h host, port string) error {
 	if h.forbidden() {
 		return c.refuse(forbiddenWhy, "")
 	}
@@ -43,28 +36,34 @@ func (c check) host(name, port string) error {
 	return c.refuse("the host "+h.String()+" is not allowed", "start the scheduler with --allow-host "+joinHostPort(h, port))
 }
 
+// url refuses a URL by its host. What says what it is to the reader.
+func (c check) url(what, text string) error {
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.Fragment != "" {
+		return c.refuse(what+" is not an address of a web server", "write https://host:port, without user or fragment")
+	}
+	h, port, why := parseURLHost(u)
+	if why != "" {
+		return c.refuse(what+": "+why, hostHint)
+	}
+	return c.host(h, port)
+}
+
 // database: a host is one name; what else a driver takes for one (a list, a
 // socket's folder) is not one name.
 func (c check) database(s source.Source) error {
 	if c.loopback && s.Type == source.Postgres && strings.HasPrefix(s.Host, "/") {
 		return nil // the socket's folder
 	}
-	return c.host(s.Host, s.Port)
-}
-
-func (c check) web(s source.Source) error {
-	u, err := url.Parse(s.Path)
-	if err != nil || u.Host == "" {
-		return c.refuse("it is not a URL", "write https://host/path")
-	}
-	_, port, why := parseURLHost(u)
+	h, why := parseHost(s.Host)
 	if why != "" {
 		return c.refuse(why, hostHint)
 	}
-	if u.User != nil || u.Fragment != "" {
-		return c.refuse("it has a user or a fragment", "leave them out")
+	port, why := parsePort(s.Port)
+	if why != "" {
+		return c.refuse(why, "")
 	}
-	return c.host(u.Hostname(), port)
+	return c.host(h, port)
 }
 
 // s3 allows an object by its bucket. At another endpoint than Amazon's, whose
@@ -79,25 +78,22 @@ func (c check) s3(s source.Source) error {
 		return c.bucket(s.Path, true)
 	}
 	scheme, authority, ok := cutScheme(endpoint)
-	if !ok && s.Get("use_ssl") != "false" {
+	if !ok {
 		scheme = "https"
-	} else if !ok {
-		scheme = "http"
+		if s.Get("use_ssl") == "false" {
+			scheme = "http"
+		}
 	}
-	u := &url.URL{Scheme: scheme, Host: strings.TrimSuffix(authority, "/")}
-	parsed, err := url.Parse(u.String())
-	if err != nil || parsed.Host != u.Host || scheme != "http" && scheme != "https" {
-		return c.refuse("the endpoint is not a host", "write host or host:port, with or without http:// or https://")
+	authority = strings.ToLower(strings.TrimSuffix(authority, "/"))
+	if strings.ContainsAny(authority, `/?#@\`) {
+		return c.refuse("the endpoint is more than a host", "write host or host:port, with or without http:// or https://")
 	}
-	_, port, why := parseURLHost(parsed)
-	if why != "" {
-		return c.refuse("the endpoint: "+why, hostHint)
-	}
-	if err := c.host(parsed.Hostname(), port); err != nil {
+	if err := c.url("the endpoint", scheme+"://"+authority); err != nil {
 		return err
 	}
-	name := strings.ToLower(parsed.Hostname())
-	amazon := strings.HasSuffix(strings.TrimSuffix(name, "."), ".amazonaws.com") || strings.HasSuffix(name, ".amazonaws.com.cn")
+	name, _, _ := strings.Cut(authority, ":")
+	name = strings.TrimSuffix(name, ".")
+	amazon := strings.HasSuffix(name, ".amazonaws.com") || strings.HasSuffix(name, ".amazonaws.com.cn")
 	return c.bucket(s.Path, amazon || slices.ContainsFunc(c.buckets, func(b bucketRule) bool { return b.scheme == "s3" }))
 }
 
@@ -147,37 +143,25 @@ func (c check) azure(s source.Source) error {
 	if strings.ContainsAny(key, "?#\\") || climbs(key) {
 		return c.refuse("the path has ?, #, \\ or a segment of dots", "rename the object")
 	}
-	var hosts []string
-	if _, at, ok := strings.Cut(authority, "@"); ok {
-		hosts = append(hosts, at)
-	} else if strings.Contains(authority, ".") {
-		hosts = append(hosts, authority)
-	} else if !bucketForm.MatchString(authority) {
-		return c.refuse("this is not a container's name", "it has letters, digits and hyphens")
-	}
-	if account := s.Get("account"); account != "" {
-		hosts = append(hosts, account+".blob.core.windows.net")
-	}
 	urls, ok := connectionHosts(s.Get("connection_string"))
 	if !ok && !c.loopback {
 		return c.refuse("the connection string has a part that is not known", "write AccountName, AccountKey, SharedAccessSignature, EndpointSuffix, BlobEndpoint")
 	}
-	for _, h := range hosts {
-		urls = append(urls, "https://"+h)
+	if _, at, ok := strings.Cut(authority, "@"); ok {
+		urls = append(urls, "https://"+at)
+	} else if strings.Contains(authority, ".") {
+		urls = append(urls, "https://"+authority)
+	} else if !bucketForm.MatchString(authority) {
+		return c.refuse("this is not a container's name", "it has letters, digits and hyphens")
+	}
+	if account := s.Get("account"); account != "" {
+		urls = append(urls, "https://"+account+".blob.core.windows.net")
 	}
 	if len(urls) == 0 && !c.loopback {
 		return c.refuse("no storage account is named", "add the option account, or write az://account.blob.core.windows.net/container/path")
 	}
 	for _, text := range urls {
-		u, err := url.Parse(text)
-		if err != nil || u.User != nil || u.Host == "" {
-			return c.refuse("the storage account's host is not a host", hostHint)
-		}
-		_, port, why := parseURLHost(u)
-		if why != "" {
-			return c.refuse("the storage account's host: "+why, hostHint)
-		}
-		if err := c.host(u.Hostname(), port); err != nil {
+		if err := c.url("the storage account", text); err != nil {
 			return err
 		}
 	}
