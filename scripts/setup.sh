@@ -3,7 +3,7 @@
 # left alone.
 #
 #   setup.sh build    a C++ compiler, which the embedded engine is linked with
-#   setup.sh test     that, PostgreSQL, MariaDB, an S3 server, DuckDB's extensions
+#   setup.sh test     that, PostgreSQL, MariaDB, an S3 server, DuckDB's extensions, schemathesis
 #
 # Packages are installed on Debian and its relatives, as root. Elsewhere the
 # script says what is missing and fails. Nothing is started: the tests start
@@ -34,7 +34,7 @@ need_test() {
   have ps || packages+=(procps)
   have python3 || packages+=(python3)
   have sqlite3 || packages+=(sqlite3)
-  python3 -m pip --version >/dev/null 2>&1 || python3 -c 'import ensurepip' >/dev/null 2>&1 || packages+=(python3-venv)
+  python3 -c 'import ensurepip' >/dev/null 2>&1 || packages+=(python3-venv)
 }
 
 install_packages() {
@@ -71,6 +71,7 @@ case "${1:-}" in
     install_packages
     go_tool versitygw github.com/versity/versitygw/cmd/versitygw "$versitygw"
     "$here/duckdb-extensions.sh"
+    "$here/schemathesis.sh"
     ;;
   *)
     echo "usage: setup.sh build|test" >&2

@@ -22,7 +22,8 @@ import (
 type SchedulerConfig struct {
 	Host     string // address to listen on
 	Port     int    // 0 takes a free one
-	Loopback bool   // the host is this machine alone: files and hosts are open
+	Loopback bool   // the host is this machine alone
+	Open     bool   // jobs may touch whatever this user may
 
 	DataDir    string
 	TempDir    string // where engines spill; made if it is missing
@@ -32,7 +33,7 @@ type SchedulerConfig struct {
 	Memory  int64 // bytes of all jobs together
 	Threads int   // of all jobs together
 
-	FileDirs  []string // see policy.Config, where Loopback is not set
+	FileDirs  []string // see policy.Config; what jobs may touch where Open is not set
 	Hosts     []string
 	Callbacks []string
 
@@ -54,7 +55,7 @@ type Scheduler struct {
 // StartScheduler opens the data folder, listens, and runs jobs until Stop. Errors are *kalla.Error.
 func StartScheduler(ctx context.Context, cfg SchedulerConfig) (*Scheduler, error) {
 	rules, err := policy.New(policy.Config{
-		Loopback: cfg.Loopback, FileDirs: cfg.FileDirs, Hosts: cfg.Hosts, Callbacks: cfg.Callbacks,
+		Loopback: cfg.Open, FileDirs: cfg.FileDirs, Hosts: cfg.Hosts, Callbacks: cfg.Callbacks,
 		Private: []string{cfg.DataDir}, LookupEnv: cfg.LookupEnv,
 	})
 	if err != nil {

@@ -36,9 +36,9 @@ func (c *command) schedulerCommand() *cobra.Command {
 		Long: `Takes jobs at POST /api/jobs, keeps them on disk until they are done, runs them, and reports to their
 callback_url. GET /openapi.json describes the API.
 
-Bound to this machine (127.0.0.1, the default) it reads every file and host that its user may. Bound
-elsewhere it reads only what --allow-file-dir and --allow-host name, calls back only what
---allow-callback names, and needs a token, which clients send as Authorization: Bearer.
+Bound to this machine (127.0.0.1, the default) it reads every file and host that its user may, unless
+--allow-file-dir or --allow-host is given. Bound elsewhere it reads only what those name, calls back
+only what --allow-callback names, and needs a token, which clients send as Authorization: Bearer.
 
 A job may use ${NAME} in URIs for the names of --secrets-file, for environment variables that begin
 with KALLA_SECRET_, and for those of --allow-env; no others, so that no job can read the scheduler's
@@ -77,7 +77,7 @@ func (c *command) schedule(ctx context.Context) error {
 		return err
 	}
 	log.Info("scheduler started", "url", scheduler.URL(), "version", app.Version, "data_dir", cfg.DataDir,
-		"memory", bytes(cfg.Memory), "threads", cfg.Threads, "max_jobs", cfg.MaxJobs, "token", cfg.Token != "")
+		"memory", bytes(cfg.Memory), "threads", cfg.Threads, "max_jobs", cfg.MaxJobs, "token", cfg.Token != "", "restricted", !cfg.Open)
 	select {
 	case <-ctx.Done():
 	case <-scheduler.Done():
@@ -133,6 +133,8 @@ func (c *command) schedulerConfig() (app.SchedulerConfig, error) {
 		return none, err
 	}
 	cfg.Loopback = loopback(cfg.Host)
+	// Who names something on loopback too, as behind a proxy, means that and no more.
+	cfg.Open = cfg.Loopback && len(cfg.FileDirs) == 0 && len(cfg.Hosts) == 0
 	if cfg.Loopback {
 		return cfg, nil
 	}

@@ -58,12 +58,28 @@ func Handler(jobs Jobs, o Options) http.Handler {
 	a.jobRoutes()
 	a.lookRoutes()
 	a.healthRoutes()
-	// huma describes problems of its own, which unvalued turns into ours.
 	schemas := a.OpenAPI().Components.Schemas.Map()
+	for _, name := range []string{"Request", "Source", "Filter", "PreviewRequest", "ValidateRequest"} {
+		allowNull(schemas[name])
+	}
+	// huma describes problems of its own, which unvalued turns into ours.
 	delete(schemas, "ErrorModel")
 	delete(schemas, "ErrorDetail")
 	mux.Handle("GET /metrics", o.Metrics.handler(jobs))
 	return &guard{Options: o, mux: mux, cross: http.NewCrossOriginProtection()}
+}
+
+// allowNull says of optional fields what huma does: null is taken for absent, as many clients write it.
+func allowNull(s *huma.Schema) {
+	for name, field := range s.Properties {
+		if slices.Contains(s.Required, name) || field.Type == "" {
+			continue
+		}
+		field.Nullable = true
+		if len(field.Enum) > 0 {
+			field.Enum = append(field.Enum, nil)
+		}
+	}
 }
 
 type api struct {
@@ -107,6 +123,17 @@ type page struct {
 	Cursor string    `query:"cursor" maxLength:"500" doc:"next_cursor of the page before"`
 	Limit  int       `query:"limit" minimum:"1" maximum:"500" default:"50"`
 	State  job.State `query:"state" enum:"queued,running,completed,failed,cancelled"`
+}
+
+// Resolve refuses parameters without a value, which huma takes for absent: ?state= is half a question.
+func (*page) Resolve(ctx huma.Context) (faults []error) {
+	u := ctx.URL()
+	for name, values := range u.Query() {
+		if slices.Contains(values, "") {
+			faults = append(faults, &huma.ErrorDetail{Location: "query." + name, Message: "has no value"})
+		}
+	}
+	return faults
 }
 
 // cancelled answers 202 while the engine is being stopped, 200 when the job is over.
