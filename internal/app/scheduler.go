@@ -92,7 +92,7 @@ func openScheduler(ctx context.Context, cfg SchedulerConfig, rules *policy.Polic
 		return nil, err
 	}
 	service, err := compute.Open(ctx, compute.Config{
-		DataDir: cfg.DataDir, Runner: Runner{}, Policy: rules, Callbacks: callbacks,
+		DataDir: cfg.DataDir, Runner: Runner{Env: cfg.LookupEnv}, Policy: rules, Callbacks: callbacks,
 		Progress: func(ctx context.Context, url, runID string, attempt int) compute.Progress {
 			return callback.Start(ctx, callbacks, url, runID, attempt)
 		},

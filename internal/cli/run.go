@@ -133,7 +133,7 @@ func (c *command) reconcile(ctx context.Context, doc *recipe.Document, r *kalla.
 	view := c.newProgress(quiet)
 	log.Info("run started", "run_id", id, "recipe_id", r.ID, "engine", c.settings.get(keyEngine), "evidence", string(level))
 	summary, err := app.Run(ctx, app.Job{
-		Recipe: r, Document: doc, RunID: id, Out: c.path(out), Evidence: string(level), Engine: c.settings.get(keyEngine),
+		Recipe: r, Document: doc, RunID: id, Out: c.place(out), Evidence: string(level), Engine: c.settings.get(keyEngine),
 		BaseDir: base, Limits: c.limits(), LookupEnv: c.env.LookupEnv, Now: c.env.Now,
 		Report: logged{view, log}.report,
 	})

@@ -76,9 +76,6 @@ func (c *command) request(r *kalla.Recipe, base, out string) (job.Request, error
 	if out == "" {
 		out = filepath.Join(c.settings.get(keyEvidenceDir), id)
 	}
-	if !strings.Contains(out, "://") {
-		out = c.path(out)
-	}
 	absolute := *r
 	absolute.Extras = slices.Clone(r.Extras)
 	for _, uri := range []*string{&absolute.Sources.Left.URI, &absolute.Sources.Right.URI} {
@@ -91,7 +88,7 @@ func (c *command) request(r *kalla.Recipe, base, out string) (job.Request, error
 	if err != nil {
 		return job.Request{}, err
 	}
-	return job.Request{RunID: id, OutputPath: out, Recipe: document, Engine: c.settings.get(keyEngine), Evidence: c.settings.get(keyEvidence)}, nil
+	return job.Request{RunID: id, OutputPath: c.place(out), Recipe: document, Engine: c.settings.get(keyEngine), Evidence: c.settings.get(keyEvidence)}, nil
 }
 
 // reportJob shows how far a job is.
