@@ -12,12 +12,29 @@ export default defineConfig(
     languageOptions: { parserOptions: { projectService: true } },
     rules: {
       // Money is a decimal: a float conversion of a text needs a reason.
-      'no-restricted-globals': ['error', { name: 'parseFloat', message: 'Money is a decimal text: see lib/decimal.ts.' }],
+      'no-restricted-globals': [
+        'error',
+        { name: 'parseFloat', message: 'Money is a decimal text: see lib/decimal.ts.' },
+      ],
       'no-console': 'error',
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
       '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
       '@typescript-eslint/prefer-promise-reject-errors': 'off',
     },
   },
-  { files: ['scripts/**', 'public/**'], languageOptions: { globals: { console: 'readonly', process: 'readonly', URL: 'readonly', document: 'readonly', localStorage: 'readonly', matchMedia: 'readonly', performance: 'readonly', requestAnimationFrame: 'readonly' } } },
+  {
+    files: ['scripts/**', 'public/**'],
+    languageOptions: {
+      globals: {
+        console: 'readonly',
+        process: 'readonly',
+        URL: 'readonly',
+        document: 'readonly',
+        localStorage: 'readonly',
+        matchMedia: 'readonly',
+        performance: 'readonly',
+        requestAnimationFrame: 'readonly',
+      },
+    },
+  },
 )
