@@ -248,8 +248,12 @@ func hashFile(ctx context.Context, path string, durable bool) (File, error) {
 		return File{}, err
 	}
 	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return File{}, err
+	}
 	h := sha256.New()
-	n, err := io.CopyBuffer(h, contextReader{ctx, f}, make([]byte, 1<<20))
+	n, err := io.CopyBuffer(h, contextReader{ctx, f}, make([]byte, min(1<<20, info.Size()+1))) // most files are small
 	if err != nil {
 		return File{}, err
 	}

@@ -166,20 +166,19 @@ func (s *Session) head(ctx context.Context, src source.Source, path string) (str
 		return "", fileError(path, err)
 	}
 	defer r.Close()
-	buf := make([]byte, headBytes)
-	n, err := io.ReadFull(r, buf)
-	switch {
-	case err == nil: // there is more: drop the last line, which may be cut
-		text := string(buf[:n])
+	head, err := io.ReadAll(io.LimitReader(r, headBytes)) // grows: most of small jobs' files are
+	switch text := string(head); {
+	case err != nil:
+		return "", fileError(path, err)
+	case len(head) == headBytes: // there is more: drop the last line, which may be cut
 		if i := strings.LastIndexByte(text, '\n'); i > 0 {
 			return text[:i+1], nil
 		}
 		return "", &kalla.Error{Code: kalla.CodeSource, Where: path + " line 1", Why: fmt.Sprintf("the line is longer than %d kB", headBytes>>10),
 			Hint: "check that this is a CSV file"}
-	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
-		return string(buf[:n]), nil
+	default:
+		return text, nil
 	}
-	return "", fileError(path, err)
 }
 
 // remoteHead reads lines through the engine, which has the credentials.
