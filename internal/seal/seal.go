@@ -162,3 +162,12 @@ func associated(head []byte, place []string) []byte {
 	}
 	return data
 }
+
+// Knows reports whether the value is sealed with one of the keys.
+func (k *Keys) Knows(sealed []byte) bool {
+	if len(sealed) < smallest || sealed[0] != format {
+		return false
+	}
+	_, ok := k.aead[id(sealed[1:headSize])]
+	return ok
+}

@@ -19,13 +19,13 @@ var migrations embed.FS
 // schemaVersion is the version of the newest migration, the same for both databases.
 const schemaVersion = 1
 
-// migrate brings the tables to schemaVersion. Each migration is one transaction.
-func migrate(ctx context.Context, db *sql.DB, dialect goose.Dialect, dir string, more ...goose.ProviderOption) error {
+// migrate brings the tables to schemaVersion, one transaction a migration. The caller holds the lock.
+func migrate(ctx context.Context, name string, db *sql.DB, dialect goose.Dialect, dir string) error {
 	files, err := fs.Sub(migrations, "migrations/"+dir)
 	if err != nil {
 		return err
 	}
-	p, err := goose.NewProvider(dialect, db, files, append(more, goose.WithTableName("kalla_schema"), goose.WithDisableGlobalRegistry(true))...)
+	p, err := goose.NewProvider(dialect, db, files, goose.WithTableName("kalla_schema"), goose.WithDisableGlobalRegistry(true))
 	if err != nil {
 		return err
 	}
@@ -41,7 +41,7 @@ func migrate(ctx context.Context, db *sql.DB, dialect goose.Dialect, dir string,
 		return err
 	}
 	if version > schemaVersion {
-		return &kalla.Error{Code: kalla.CodeUsage, Op: "migrating the tables", Err: ErrVersion,
+		return &kalla.Error{Code: kalla.CodeUsage, Op: "migrating the tables", Where: name, Err: ErrVersion,
 			Why:  fmt.Sprintf("a newer version of the program has been here: the tables have version %d, this program knows %d", version, schemaVersion),
 			Hint: "run that newer version, or restore a backup from before"}
 	}

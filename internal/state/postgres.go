@@ -18,7 +18,6 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
-	"github.com/pressly/goose/v3/lock"
 	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/dialect/pgdialect"
 
@@ -26,7 +25,7 @@ import (
 )
 
 // migrationLock is the advisory lock that the processes of one database take in turn to migrate it.
-const migrationLock = 0x6b616c6c61 // "kalla"
+const migrationLock int64 = 0x6b616c6c61 // "kalla"
 
 func openPostgres(ctx context.Context, rawURL string, o Options) (driver, error) {
 	const op = "opening the database"
@@ -71,20 +70,40 @@ func openPostgres(ctx context.Context, rawURL string, o Options) (driver, error)
 		classify:   classifyPostgres,
 		close:      shut,
 	}
-	locker, err := lock.NewPostgresSessionLocker(lock.WithLockID(migrationLock), lock.WithLockTimeout(1, 600))
+	unlock, err := lockPostgres(ctx, own)
 	if err == nil {
-		err = migrate(ctx, db, goose.DialectPostgres, "postgres", goose.WithSessionLocker(locker))
+		err = errors.Join(migrate(ctx, name, db, goose.DialectPostgres, "postgres"), unlock())
 	}
 	if err != nil {
-		_ = shut()
-		e := &kalla.Error{Code: kalla.CodeUsage, Op: op, Where: name, Err: err}
-		if classifyPostgres(err) == lost {
-			e.Code, e.Err = kalla.CodeInternal, errors.Join(ErrUnavailable, err)
-			e.Why, e.Hint = "PostgreSQL does not answer: "+err.Error(), "look whether it runs, and whether DATABASE_URL names its host and port"
-		}
-		return driver{}, e
+		return driver{}, errors.Join(postgresFault(op, name, err), shut())
 	}
 	return d, nil
+}
+
+func postgresFault(op, name string, err error) error {
+	if _, ok := errors.AsType[*kalla.Error](err); ok {
+		return err
+	}
+	if classifyPostgres(err) == lost {
+		return &kalla.Error{Code: kalla.CodeInternal, Op: op, Where: name, Why: "PostgreSQL does not answer: " + err.Error(), Err: errors.Join(ErrUnavailable, err),
+			Hint: "look whether it runs, and whether DATABASE_URL names its host and port"}
+	}
+	return &kalla.Error{Code: kalla.CodeUsage, Op: op, Where: name, Err: err,
+		Hint: "look whether DATABASE_URL names a database whose user may create tables"}
+}
+
+// lockPostgres waits for the lock that the processes of one database take in
+// turn to migrate it, on a connection of its own, which holds it as long as it lasts.
+func lockPostgres(ctx context.Context, c *pgx.ConnConfig) (unlock func() error, err error) {
+	conn, err := pgx.ConnectConfig(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	unlock = func() error { return conn.Close(context.WithoutCancel(ctx)) }
+	if _, err := conn.Exec(ctx, "SELECT pg_advisory_lock($1)", migrationLock); err != nil {
+		return nil, errors.Join(err, unlock())
+	}
+	return unlock, nil
 }
 
 // maskedURL is the database without the password.

@@ -27,6 +27,9 @@ func openSQLite(ctx context.Context, name string, _ Options) (driver, error) {
 	const op = "opening the database"
 	path := strings.TrimPrefix(strings.TrimPrefix(name, "sqlite://"), "sqlite:")
 	fault := func(err error) error {
+		if _, ok := errors.AsType[*kalla.Error](err); ok {
+			return err
+		}
 		return &kalla.Error{Code: kalla.CodeUsage, Op: op, Where: path, Err: err, Hint: "the program must be able to write the file and its folder"}
 	}
 	path, err := filepath.Abs(path)
@@ -78,7 +81,7 @@ func openSQLite(ctx context.Context, name string, _ Options) (driver, error) {
 	}
 	unlock, err := lockFile(ctx, path+".lock")
 	if err == nil {
-		err = errors.Join(migrate(ctx, w, goose.DialectSQLite3, "sqlite"), unlock())
+		err = errors.Join(migrate(ctx, path, w, goose.DialectSQLite3, "sqlite"), unlock())
 	}
 	if err != nil {
 		return driver{}, fault(errors.Join(err, shut()))

@@ -95,7 +95,7 @@ CREATE TABLE runs (
     ended_at              TIMESTAMP,
     -- A run that is not final has a lease, so that somebody takes it up again.
     CHECK (state IN ('completed', 'failed', 'cancelled') OR (lease_until IS NOT NULL AND ended_at IS NULL)),
-    CHECK (state NOT IN ('completed', 'failed', 'cancelled') OR (lease_until IS NULL AND ended_at IS NOT NULL AND request IS NULL))
+    CHECK (state NOT IN ('completed', 'failed', 'cancelled') OR (lease_until IS NULL AND ended_at IS NOT NULL))
 );
 CREATE INDEX runs_page ON runs (created_at, run_id);
 CREATE INDEX runs_recipe ON runs (recipe_id, created_at, run_id);
