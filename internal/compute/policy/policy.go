@@ -117,8 +117,8 @@ const (
 
 // Source reports whether a source may be read; refusals have CodeSource. Of a
 // pattern every file that it matches now is looked at, so the answer is as
-// fresh as the call. Hosts are judged by how they are written; the engine looks
-// them up itself.
+// fresh as the call. Hosts are judged by how they are written: the engine looks
+// them up itself, and follows the redirects of a web server that is allowed.
 func (p *Policy) Source(s source.Source) error {
 	c := check{Policy: p, code: kalla.CodeSource, op: sourceOp, where: s.Location()}
 	switch s.Type {
