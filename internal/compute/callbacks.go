@@ -7,13 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"strings"
 	"time"
 
 	"github.com/riverqueue/river"
 
 	"kalla"
 	"kalla/internal/compute/callback"
+	"kalla/internal/evidence"
 	"kalla/internal/job"
 )
 
@@ -70,9 +70,13 @@ func (s *Service) deliver(ctx context.Context, j *river.Job[callbackArgs]) error
 func message(r *row) (kind string, body any) {
 	if r.state == job.Completed && r.summary != nil {
 		sum := r.summary
+		paths := map[string]string{}
+		if sum.Evidence != "" {
+			paths = evidence.Paths(sum.Evidence)
+		}
 		return "complete", job.Complete{
 			RunID: r.runID, Attempt: r.attempt, MatchedCount: sum.Pairs, UnmatchedLeftCount: sum.Left.Unmatched, UnmatchedRightCount: sum.Right.Unmatched,
-			OutputPaths: outputPaths(sum.Evidence), Summary: sum,
+			OutputPaths: paths, Summary: sum,
 		}
 	}
 	e := job.Error{RunID: r.runID, Attempt: r.attempt, Error: "the job failed", Code: string(kalla.CodeInternal)}
@@ -80,21 +84,6 @@ func message(r *row) (kind string, body any) {
 		e.Error, e.Stage, e.Code, e.Hint = f.Message, f.Stage, f.Code, f.Hint
 	}
 	return "error", e
-}
-
-// outputPaths are where the files of an evidence are.
-func outputPaths(location string) map[string]string {
-	out := map[string]string{}
-	if location == "" {
-		return out
-	}
-	for name, file := range map[string]string{
-		"matched": "matched.parquet", "unmatched_left": "unmatched_left.parquet", "unmatched_right": "unmatched_right.parquet",
-		"breaks": "breaks.parquet", "candidates": "candidates.parquet", "summary": "summary.json", "manifest": "manifest.json",
-	} {
-		out[name] = strings.TrimSuffix(location, "/") + "/" + file
-	}
-	return out
 }
 
 // snoozes is how often River has put a job off.
@@ -105,8 +94,11 @@ func snoozes(metadata []byte) int {
 }
 
 func permanent(err error) bool {
-	var p interface{ Permanent() bool }
-	return errors.As(err, &p) && p.Permanent()
+	p, ok := errors.AsType[interface {
+		error
+		Permanent() bool
+	}](err)
+	return ok && p.Permanent()
 }
 
 // backoff is how long to wait after so many attempts that failed before: twice
@@ -117,8 +109,10 @@ func backoff(before int, err error) time.Duration {
 		wait = firstWait << before
 	}
 	wait += time.Duration((rand.Float64() - 0.5) * 0.4 * float64(wait))
-	var after interface{ RetryAfter() time.Duration }
-	if errors.As(err, &after) {
+	if after, ok := errors.AsType[interface {
+		error
+		RetryAfter() time.Duration
+	}](err); ok {
 		wait = max(wait, min(after.RetryAfter(), longWait))
 	}
 	return min(wait, longWait)

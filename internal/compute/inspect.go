@@ -63,13 +63,13 @@ func (s *Service) Preview(ctx context.Context, req job.PreviewRequest) (*job.Pre
 
 // redacted takes the secrets of a source out of an error that has come from far.
 func redacted(err error, src source.Source) error {
-	var known *kalla.Error
-	if !errors.As(err, &known) {
+	known, ok := errors.AsType[*kalla.Error](err)
+	if !ok {
 		return err
 	}
 	clean := *known
 	clean.Where, clean.Why, clean.Hint = src.Redact(known.Where), src.Redact(known.Why), src.Redact(known.Hint)
-	if clean.Why == "" && clean.Err != nil && !errors.As(clean.Err, new(kalla.Faults)) {
+	if _, faults := errors.AsType[kalla.Faults](clean.Err); clean.Why == "" && clean.Err != nil && !faults {
 		clean.Why = src.Redact(clean.Err.Error())
 	}
 	return &clean

@@ -129,10 +129,10 @@ func (s *Service) enqueue(ctx context.Context, tx *sql.Tx, r *row) error {
 
 // due is when a job would have to have come, with the highest priority, to be
 // in the place that it is in: a lower priority is worth a later coming. So the
-// order never changes while jobs wait, and none waits for ever. It is in the
-// past, for River takes nothing from the future.
+// order never changes while jobs wait, and none waits for ever. It is never in
+// the future, from which River takes nothing: whole milliseconds are what River keeps.
 func (s *Service) due(accepted time.Time, priority int) int64 {
-	return accepted.Add(-time.Duration(lowestPriority-priority) * s.cfg.Promote).UnixMicro()
+	return accepted.Add(-time.Duration(lowestPriority-priority) * s.cfg.Promote).Truncate(time.Millisecond).UnixMicro()
 }
 
 const (

@@ -139,8 +139,8 @@ func bind(doc *recipe.Document, params map[string]string) (*kalla.Recipe, kalla.
 }
 
 func faultsOf(err error) kalla.Faults {
-	var faults kalla.Faults
-	if err != nil && !errors.As(err, &faults) {
+	faults, ok := errors.AsType[kalla.Faults](err)
+	if err != nil && !ok {
 		faults = kalla.Faults{{Problem: err.Error()}}
 	}
 	return faults
@@ -396,8 +396,7 @@ func absolute(s source.Source) error {
 // faultAt says of an error which field of the request it is about.
 func faultAt(path string, err error) kalla.Fault {
 	f := kalla.Fault{Path: path, Problem: err.Error()}
-	var known *kalla.Error
-	if errors.As(err, &known) {
+	if known, ok := errors.AsType[*kalla.Error](err); ok {
 		bare := *known
 		bare.Op = ""
 		f.Problem, f.Hint = bare.Error(), known.Hint

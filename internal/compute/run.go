@@ -38,7 +38,7 @@ func (s *Service) work(ctx context.Context, j *river.Job[jobArgs]) error {
 	s.enter(r) // before the row says so: whoever cancels a running job finds it
 	defer s.leave(r)
 
-	stored, err := s.begin(ctx, j, r)
+	stored, err := s.begin(context.WithoutCancel(ctx), j, r) // begun or not: what stops is handed back below
 	if err != nil {
 		s.log.ErrorContext(ctx, "job could not be started and waits", "run_id", r.runID, "error", err)
 		return river.JobSnooze(time.Second)
@@ -196,7 +196,9 @@ func (s *Service) attempt(ctx context.Context, stored *row, r *running) (summary
 	if err := json.Unmarshal(stored.request, &req); err != nil {
 		return nil, false, &job.Failure{Code: string(kalla.CodeInternal), Message: "the stored request cannot be read"}
 	}
-	t, faults := read(&req, s.cfg.LookupEnv) // again: the environment may have changed
+	// Again: the environment and the policy may be others than when the job was taken.
+	t, faults := read(&req, s.cfg.LookupEnv)
+	faults = append(faults, s.allowed(&req, t)...)
 	var err error
 	if len(faults) > 0 {
 		err = &kalla.Error{Code: kalla.CodeRecipe, Op: "reading job", Err: faults}
@@ -322,8 +324,8 @@ func failureOf(err error, stage kalla.Stage, t *task) *job.Failure {
 		clean, where, lines = t.redact, t.where, t.isText
 	}
 	f := &job.Failure{Code: string(kalla.CodeOf(err)), Message: err.Error(), Stage: stage}
-	var faults kalla.Faults
-	if errors.As(err, &faults) && len(faults) > 0 {
+	faults, _ := errors.AsType[kalla.Faults](err)
+	if len(faults) > 0 {
 		if t != nil {
 			faults = relocate(faults, where, lines)
 		}
@@ -336,8 +338,7 @@ func failureOf(err error, stage kalla.Stage, t *task) *job.Failure {
 			f.Message += fmt.Sprintf("; and %d more", more)
 		}
 	}
-	var known *kalla.Error
-	if errors.As(err, &known) {
+	if known, ok := errors.AsType[*kalla.Error](err); ok {
 		f.Hint = clean(known.Hint)
 		if len(faults) > 0 && known.Op != "" {
 			f.Message = known.Op + ": " + f.Message

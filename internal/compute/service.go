@@ -281,8 +281,7 @@ func internal(op, runID string, err error) error {
 	if err == nil {
 		return nil
 	}
-	var known *kalla.Error
-	if errors.As(err, &known) {
+	if _, known := errors.AsType[*kalla.Error](err); known {
 		return err
 	}
 	return &kalla.Error{Code: kalla.CodeInternal, Op: op, Where: runID, Err: err, Hint: "see that the data folder can be written to and its disk has room"}

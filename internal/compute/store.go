@@ -22,7 +22,7 @@ const schemaVersion = 1
 
 // A row is a job. The request may hold credentials, and goes when the job has
 // ended; so does the callback URL when the callback is out. Times are
-// microseconds since 1970. A waiting job's turn comes by (due, seq).
+// microseconds since 1970. A waiting job's turn comes by (due, river_id).
 const schema = `
 CREATE TABLE jobs (
 	seq       INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -46,7 +46,7 @@ CREATE TABLE jobs (
 	summary   BLOB,
 	failure   BLOB
 ) STRICT;
-CREATE INDEX jobs_by_turn ON jobs (due, seq) WHERE state = 'queued';
+CREATE INDEX jobs_by_turn ON jobs (due, river_id) WHERE state = 'queued';
 CREATE INDEX jobs_by_state ON jobs (state, seq);
 CREATE INDEX jobs_by_end ON jobs (ended) WHERE ended IS NOT NULL;
 `
