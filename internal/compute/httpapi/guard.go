@@ -140,8 +140,6 @@ func readBody(w http.ResponseWriter, r *http.Request) *Problem {
 		}
 		return problem(http.StatusBadRequest, "the body cannot be read: "+err.Error(), "")
 	}
-	// The deadline was the body's. Past it the server would take a handler's client for gone.
-	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // a recorder in tests has none
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	return nil
 }

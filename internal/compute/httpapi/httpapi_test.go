@@ -131,7 +131,7 @@ func TestErrors(t *testing.T) {
 		status int
 		retry  string
 	}{
-		{"full", known(kalla.CodeLimit, &compute.QueueFullError{Limit: 5, RetryAfter: 1500 * time.Millisecond}), http.StatusTooManyRequests, "2"},
+		{"full", known(kalla.CodeLimit, &compute.QueueFullError{Limit: 5, RetryAfter: 15500 * time.Millisecond // more than huma gives a body unless it is told}), http.StatusTooManyRequests, "2"},
 		{"conflict", known(kalla.CodeUsage, compute.ErrConflict), http.StatusConflict, ""},
 		{"final", known(kalla.CodeUsage, compute.ErrFinal), http.StatusConflict, ""},
 		{"not found", known(kalla.CodeUsage, compute.ErrNotFound), http.StatusNotFound, ""},
@@ -311,11 +311,12 @@ func TestRequestIsWhole(t *testing.T) {
 // TestSlowBody: a client that sends its body slowly holds no handler, and a
 // handler that takes longer than a body may is not cut short.
 func TestSlowBody(t *testing.T) {
+	t.Parallel()
 	s := &service{do: func(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			t.Error("the handler was cut short")
-		case <-time.After(500 * time.Millisecond):
+		case <-time.After(5500 * time.Millisecond): // huma by itself gives bodies 5 s
 		}
 	}}
 	server := httptest.NewUnstartedServer(handler(s, httpapi.Options{Loopback: true}))
