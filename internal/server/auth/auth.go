@@ -34,6 +34,7 @@ type Options struct {
 	// for other hosts are then refused: the names of a page that rebinds its DNS.
 	Loopback bool
 	// TrustedProxies are those whose X-Forwarded-For and -Proto are believed.
+	// Without them, all who come through a proxy count as one address.
 	TrustedProxies []netip.Prefix
 	// UploadOrigins are other origins that the web app sends files to, such as that of an S3 endpoint.
 	UploadOrigins []string
@@ -108,7 +109,7 @@ const (
 	ViaToken   Via = "token"
 )
 
-// Principal is who calls.
+// Principal is who calls. It is shared between requests and must not be changed.
 type Principal struct {
 	User   state.User
 	Via    Via

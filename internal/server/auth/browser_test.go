@@ -14,6 +14,7 @@ import (
 )
 
 func TestCrossSite(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, func(_ *site, o *auth.Options) { o.PublicURL = "https://kalla.example.com" })
 	b := s.signedIn(t, auth.Admin)
 	secret := b.token(auth.ScopeWrite)
@@ -53,6 +54,7 @@ func TestCrossSite(t *testing.T) {
 }
 
 func TestHeaders(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, func(_ *site, o *auth.Options) { o.UploadOrigins = []string{"https://s3.example.com"} })
 	app := s.browser(t).must(http.StatusOK, http.MethodGet, "/", nil).header
 	for name, want := range map[string]string{
@@ -76,6 +78,7 @@ func TestHeaders(t *testing.T) {
 }
 
 func TestTLS(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	tls := httptest.NewTLSServer(s.Config.Handler)
 	defer tls.Close()
@@ -98,6 +101,7 @@ func TestTLS(t *testing.T) {
 }
 
 func TestProxy(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, func(_ *site, o *auth.Options) {
 		o.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 	})
@@ -118,6 +122,7 @@ func TestProxy(t *testing.T) {
 }
 
 func TestHost(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, func(_ *site, o *auth.Options) { o.Loopback, o.PublicURL = true, "https://kalla.example.com" })
 	_, port, _ := strings.Cut(strings.TrimPrefix(s.URL, "http://"), ":")
 	for host, want := range map[string]int{

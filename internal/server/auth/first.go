@@ -43,13 +43,14 @@ func (s *Service) redeem(ctx context.Context, secret string) (*state.User, error
 	return user, err
 }
 
-// FirstStart sees to it that somebody can sign in. While there are no users it
-// makes an administrator of the e-mail and password, or, where there is no
+// FirstStart sees to it that somebody can sign in. While there are no users,
+// but perhaps the local one, it makes an administrator of the e-mail and password, or, where there is no
 // e-mail, returns a token that lets whoever opens /setup?token=… make one. It
-// returns no token where there are users; their passwords stay as they are.
+// returns no token where there are users; their passwords stay as they are. The
+// token is good for this process, until there is a user.
 func (s *Service) FirstStart(ctx context.Context, email, password string) (token string, err error) {
-	n, err := s.store.CountUsers(ctx)
-	if err != nil || n > 0 {
+	_, free, err := s.unclaimed(ctx)
+	if err != nil || !free {
 		return "", err
 	}
 	if email == "" {
@@ -67,7 +68,7 @@ func (s *Service) FirstStart(ctx context.Context, email, password string) (token
 			Hint: "Set KALLA_ADMIN_EMAIL and KALLA_ADMIN_PASSWORD to others, or neither to make the administrator in the browser."}
 	}
 	_, err = s.makeFirst(ctx, email, "", password)
-	if errors.Is(err, state.ErrExists) { // another process was quicker
+	if tooLate(err) {
 		err = nil
 	}
 	return "", err
@@ -81,11 +82,16 @@ func (s *Service) setup(ctx context.Context, token, email, name, password string
 		return nil, nil
 	}
 	user, err := s.makeFirst(ctx, email, name, password)
-	if err == nil || errors.Is(err, state.ErrExists) {
+	if err == nil || tooLate(err) {
 		s.setupToken = ""
 		return user, nil
 	}
 	return nil, err
+}
+
+// tooLate reports whether another process was quicker to make the administrator.
+func tooLate(err error) bool {
+	return errors.Is(err, state.ErrExists) || errors.Is(err, state.ErrStale)
 }
 
 func (s *Service) makeFirst(ctx context.Context, email, name, password string) (*state.User, error) {
@@ -93,7 +99,33 @@ func (s *Service) makeFirst(ctx context.Context, email, name, password string) (
 	if err != nil {
 		return nil, err
 	}
+	local, free, err := s.unclaimed(ctx)
+	switch {
+	case err != nil:
+		return nil, err
+	case free && local != nil:
+		local.Email, local.Name, local.Password = email, name, hash
+		return s.store.UpdateUser(ctx, *local, "")
+	}
 	return s.store.CreateFirstUser(ctx, state.User{Email: email, Name: name, Role: Admin, Password: hash})
+}
+
+// unclaimed reports whether nobody can sign in yet: there is no user, or only
+// the local one of somebody who has tried the app out on this machine, and who
+// becomes the administrator.
+func (s *Service) unclaimed(ctx context.Context) (local *state.User, free bool, err error) {
+	n, err := s.store.CountUsers(ctx)
+	if err != nil || n > 1 {
+		return nil, false, err
+	}
+	if n == 0 {
+		return nil, true, nil
+	}
+	local, err = s.store.UserByEmail(ctx, localEmail)
+	if errors.Is(err, state.ErrNotFound) {
+		return nil, false, nil
+	}
+	return local, err == nil, err
 }
 
 // needsSetup reports whether a setup token waits to be used.

@@ -38,6 +38,7 @@ func (b *browser) signInOIDC(path string) string {
 }
 
 func TestOIDC(t *testing.T) {
+	t.Parallel()
 	s, i := withIssuer(t, nil)
 	i.says(map[string]any{"sub": "u-2", "email": "Jo@Example.com", "name": "Jo"})
 	b := s.browser(t)
@@ -79,6 +80,7 @@ func TestOIDC(t *testing.T) {
 }
 
 func TestOIDCRefuses(t *testing.T) {
+	t.Parallel()
 	s, i := withIssuer(t, nil)
 	now := s.clock.now()
 	for _, c := range []struct {
@@ -130,6 +132,7 @@ func TestOIDCRefuses(t *testing.T) {
 }
 
 func TestOIDCState(t *testing.T) {
+	t.Parallel()
 	s, _ := withIssuer(t, nil)
 	const stale = "/sign-in?error=oidc_expired"
 	end := func(b *browser, back string) string {
@@ -192,6 +195,7 @@ func TestOIDCState(t *testing.T) {
 }
 
 func TestOIDCRoles(t *testing.T) {
+	t.Parallel()
 	s, i := withIssuer(t, func(o *auth.OIDC) {
 		o.RoleClaim = "groups"
 		o.RoleMap = map[string]auth.Role{"finance": auth.Preparer, "controlling": auth.Approver, "it": auth.Admin}
@@ -216,6 +220,7 @@ func TestOIDCRoles(t *testing.T) {
 
 // TestOIDCDown: an issuer that does not answer stops nothing but itself, and is asked again.
 func TestOIDCDown(t *testing.T) {
+	t.Parallel()
 	s, i := withIssuer(t, nil)
 	i.set(func() { i.down = true })
 	b := s.browser(t)
@@ -240,6 +245,7 @@ func TestOIDCDown(t *testing.T) {
 }
 
 func TestOIDCSettings(t *testing.T) {
+	t.Parallel()
 	good := auth.OIDC{Issuer: "https://id.example.com", ClientID: "kalla"}
 	for says, change := range map[string]func(*auth.OIDC, *auth.Options){
 		"":                     func(*auth.OIDC, *auth.Options) {},

@@ -67,6 +67,7 @@ func operations(t *testing.T, api huma.API) []operation {
 // TestMatrix asks for every operation of the document as nobody, with the
 // session of each role, and with tokens of each scope.
 func TestMatrix(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	ops := operations(t, s.api)
 	if len(ops) < 20 {
@@ -115,6 +116,7 @@ func TestMatrix(t *testing.T) {
 
 // TestCan covers what no operation of the site has.
 func TestCan(t *testing.T) {
+	t.Parallel()
 	for perm, role := range least {
 		for r, n := range roleOrder {
 			if got := auth.Can(&auth.Principal{User: state.User{Role: r}, Via: auth.ViaSession}, perm); got != (n >= roleOrder[role]) {
@@ -137,6 +139,7 @@ func TestCan(t *testing.T) {
 }
 
 func TestOperationWithoutPermission(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	nothing := func(context.Context, *struct{}) (*struct{}, error) { return nil, nil }
 	for name, meta := range map[string]map[string]any{"none": nil, "unknown": auth.Require("runs.destroy"), "empty": auth.Require("")} {

@@ -1,8 +1,10 @@
 package auth
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"github.com/danielgtaylor/huma/v2"
 )
@@ -88,8 +90,9 @@ func (s *Service) refuse(ctx huma.Context) (status int, problem string) {
 func init() {
 	inner := huma.NewErrorWithContext
 	huma.NewErrorWithContext = func(ctx huma.Context, status int, msg string, errs ...error) huma.StatusError {
+		errs = slices.Clone(errs)
 		for i, err := range errs {
-			if d, ok := err.(*huma.ErrorDetail); ok {
+			if d, ok := errors.AsType[*huma.ErrorDetail](err); ok {
 				errs[i] = &huma.ErrorDetail{Message: d.Message, Location: d.Location}
 			}
 		}

@@ -82,7 +82,7 @@ func (s *Service) signIn(ctx context.Context, in *signInInput) (*meOutput, error
 		s.logFailure(ctx, "writing the audit log", s.store.Record(ctx, "user.sign_in_failed", "user", id, nil))
 		return nil, huma.Error401Unauthorized("The e-mail address and the password do not belong together. If you have forgotten it, an administrator can set another.")
 	}
-	s.attempts.forgive(in.Body.Email)
+	s.attempts.succeeded(req.addr, in.Body.Email)
 	if stale {
 		better, err := s.hashes.hash(ctx, in.Body.Password)
 		if err == nil {
@@ -135,6 +135,7 @@ func (s *Service) firstUser(ctx context.Context, in *setupInput) (*meOutput, err
 	if user == nil {
 		return nil, huma.Error403Forbidden("The setup token is not right, or there is an administrator already. The last one is in the log; a restart writes another while there are no users.")
 	}
+	s.attempts.succeeded(requestOf(ctx).addr, "")
 	return s.welcome(ctx, user)
 }
 
@@ -153,6 +154,7 @@ func (s *Service) followLink(ctx context.Context, in *linkInput) (*redirect, err
 	if user == nil || user.Disabled {
 		return toSignIn("link_expired"), nil
 	}
+	s.attempts.succeeded(requestOf(ctx).addr, "")
 	cookies, err := s.startSession(ctx, user, "link")
 	if err != nil {
 		return nil, s.fail(ctx, "starting a session", err)
@@ -184,6 +186,9 @@ type oidcFinishInput struct {
 
 func (s *Service) oidcFinish(ctx context.Context, in *oidcFinishInput) (*redirect, error) {
 	req := requestOf(ctx)
+	if s.attempts.attempt(req.addr, "") > 0 { // each asks the issuer
+		return toSignIn("too_many"), nil
+	}
 	f := flow{in.Plain.Value}
 	if req.secure {
 		f = flow{in.Secure.Value}
@@ -207,6 +212,7 @@ func (s *Service) oidcFinish(ctx context.Context, in *oidcFinishInput) (*redirec
 	if err != nil {
 		return nil, s.fail(ctx, "starting a session", err)
 	}
+	s.attempts.succeeded(req.addr, "")
 	_, path := f.parts()
 	return to(path, append(cookies, done)...), nil
 }
@@ -236,7 +242,7 @@ func (s *Service) changePassword(ctx context.Context, in *passwordInput) (*meOut
 		if !ok {
 			return nil, invalid("current", "That is not your current password.")
 		}
-		s.attempts.forgive(user.Email)
+		s.attempts.succeeded(requestOf(ctx).addr, user.Email)
 	}
 	if fault := passwordFault(in.Body.Password, user.Email); fault != "" {
 		return nil, invalid("password", fault)

@@ -17,6 +17,7 @@ const (
 	knownFor = 3 * time.Second
 	// touchEvery is how often it is written down that one was used.
 	touchEvery = time.Minute
+	touchWait  = 500 * time.Millisecond
 )
 
 // known is a session or token that was looked up.
@@ -54,7 +55,7 @@ func (s *Service) identifySession(ctx context.Context, req *request, secret stri
 		ends := session.ExpiresAt
 		if now.Sub(session.SeenAt) >= touchEvery {
 			ends = sessionEnd(session.CreatedAt, now)
-			s.logFailure(ctx, "noting a session's use", s.store.TouchSession(ctx, hash, ends))
+			s.touch(ctx, "noting a session's use", func(ctx context.Context) error { return s.store.TouchSession(ctx, hash, ends) })
 		}
 		return &Principal{User: *user, Via: ViaSession, id: session.ID}, ends, nil
 	})
@@ -85,7 +86,7 @@ func (s *Service) identifyToken(ctx context.Context, req *request, secret string
 			ends = *token.ExpiresAt
 		}
 		if token.UsedAt == nil || now.Sub(*token.UsedAt) >= touchEvery {
-			s.logFailure(ctx, "noting a token's use", s.store.TouchToken(ctx, token.ID))
+			s.touch(ctx, "noting a token's use", func(ctx context.Context) error { return s.store.TouchToken(ctx, token.ID) })
 		}
 		return &Principal{User: *user, Via: ViaToken, Scopes: scopesOf(token), id: token.ID, label: token.Prefix}, ends, nil
 	})
@@ -114,6 +115,14 @@ func (s *Service) identify(ctx context.Context, req *request, secret, refused st
 		s.known.put(key, known{p, ends})
 		req.principal = p
 	}
+}
+
+// touch writes down that a session or token was used. A database that is busy
+// writing holds up a request no longer than that; the next one tries again.
+func (s *Service) touch(ctx context.Context, op string, write func(context.Context) error) {
+	brief, cancel := context.WithTimeout(ctx, touchWait)
+	defer cancel()
+	s.logFailure(ctx, op, write(brief))
 }
 
 // forget makes the sessions and tokens of a user be looked up again.

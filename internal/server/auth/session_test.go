@@ -12,6 +12,7 @@ import (
 )
 
 func TestSessionExpires(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	b := s.signedIn(t, auth.Admin)
 	idle := s.signedIn(t, auth.Admin)
@@ -29,6 +30,7 @@ func TestSessionExpires(t *testing.T) {
 }
 
 func TestSessions(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	here, there := s.signedIn(t, auth.Admin), s.signedIn(t, auth.Admin)
 	third := s.signedIn(t, auth.Admin)
@@ -56,6 +58,7 @@ func TestSessions(t *testing.T) {
 
 // TestSignInRotates: a session that was in the browser before is not carried on.
 func TestSignInRotates(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	b := s.browser(t)
 	first, _, _ := strings.Cut(b.signIn(adminEmail, password).header.Get("Set-Cookie"), ";")
@@ -75,6 +78,7 @@ func TestSignInRotates(t *testing.T) {
 
 // TestRevokedElsewhere: what another process of the app revokes works here a few seconds later.
 func TestRevokedElsewhere(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	b := s.signedIn(t, auth.Admin)
 	token := s.program(t, b.token(auth.ScopeRead))
@@ -98,6 +102,7 @@ func TestRevokedElsewhere(t *testing.T) {
 }
 
 func TestTokens(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	viewer := s.signedIn(t, auth.Viewer)
 	secret := viewer.token(auth.ScopeRead, auth.ScopeAdmin)
@@ -158,6 +163,7 @@ func TestTokens(t *testing.T) {
 }
 
 func TestUsers(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	admin := s.signedIn(t, auth.Admin)
 	var me auth.Me
