@@ -225,7 +225,11 @@ func (r *reader) query(req *job.Request) *task {
 		t.recipe, faults = bind(t.document, nil)
 	}
 	for _, f := range relocate(faults, t.where, false) {
-		if !slices.ContainsFunc(r.faults, func(known kalla.Fault) bool { return known.Path == f.Path || strings.HasPrefix(known.Path, f.Path+".") }) {
+		at := f.Path
+		if strings.Contains(at, ".filters[") { // of a filter that is wrong nothing more is said
+			at = at[:strings.LastIndexByte(at, '.')]
+		}
+		if !slices.ContainsFunc(r.faults, func(known kalla.Fault) bool { return known.Path == at || strings.HasPrefix(known.Path, at+".") }) {
 			r.faults = append(r.faults, f)
 		}
 	}
