@@ -44,10 +44,11 @@ func (s *Service) redeem(ctx context.Context, secret string) (*state.User, error
 }
 
 // FirstStart sees to it that somebody can sign in. While there are no users,
-// but perhaps the local one, it makes an administrator of the e-mail and password, or, where there is no
-// e-mail, returns a token that lets whoever opens /setup?token=… make one. It
-// returns no token where there are users; their passwords stay as they are. The
-// token is good for this process, until there is a user.
+// but perhaps the local one, it makes an administrator of the e-mail and
+// password, or, where there is no e-mail, returns a token that lets whoever
+// opens /setup?token=… make one. It returns no token where there are users;
+// their passwords stay as they are. The token is good for this process, until
+// there is a user.
 func (s *Service) FirstStart(ctx context.Context, email, password string) (token string, err error) {
 	_, free, err := s.unclaimed(ctx)
 	if err != nil || !free {
