@@ -12,7 +12,7 @@ export default defineConfig(({ mode }) => ({
     // The gallery of components is for developers: it is built by its own mode, into its own folder.
     outDir: mode === 'gallery' ? 'node_modules/.cache/gallery' : 'dist',
     emptyOutDir: true,
-    rollupOptions: { input: here(mode === 'gallery' ? './gallery.html' : './index.html') },
+    rolldownOptions: { input: here(mode === 'gallery' ? './gallery.html' : './index.html') },
     // An inlined font or image would need data: in the content security policy.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
@@ -22,9 +22,27 @@ export default defineConfig(({ mode }) => ({
     proxy: { '^/(api|healthz|openapi.json)': process.env['KALLA_URL'] ?? 'http://127.0.0.1:3000' },
   },
   test: {
-    environment: 'jsdom',
-    include: ['test/**/*.test.{ts,tsx}'],
-    setupFiles: ['./test/setup.ts'],
-    restoreMocks: true,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'unit',
+          environment: 'jsdom',
+          include: ['test/unit/**/*.test.{ts,tsx}'],
+          setupFiles: ['./test/setup.ts'],
+        },
+      },
+      // In Chromium: the gallery of components is built, served and looked at.
+      {
+        extends: true,
+        test: {
+          name: 'browser',
+          environment: 'node',
+          include: ['test/browser/**/*.test.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+        },
+      },
+    ],
   },
 }))

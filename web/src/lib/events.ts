@@ -73,8 +73,8 @@ export function follow(url: string, options: StreamOptions): () => void {
   let delay = retryAfter
 
   async function once(): Promise<boolean> {
-    const attempt = new AbortController()
-    const cancel = () => attempt.abort()
+    const line = new AbortController()
+    const cancel = () => line.abort()
     stop.signal.addEventListener('abort', cancel)
     let quiet: ReturnType<typeof setTimeout> | undefined
     const heard = () => {
@@ -88,7 +88,7 @@ export function follow(url: string, options: StreamOptions): () => void {
       heard()
       const headers: Record<string, string> = { Accept: 'text/event-stream' }
       if (last) headers['Last-Event-ID'] = last
-      const request = new Request(new URL(url, location.href), { headers, signal: attempt.signal, cache: 'no-store' })
+      const request = new Request(new URL(url, location.href), { headers, signal: line.signal, cache: 'no-store' })
       const response = await send(request)
       if (response.status === 204 || !response.body) return true
       onState('open')
@@ -112,19 +112,26 @@ export function follow(url: string, options: StreamOptions): () => void {
     }
   }
 
+  // Whether the stream is over, or why it broke.
+  async function attempt(): Promise<{ over: boolean; problem?: Problem }> {
+    try {
+      return { over: await once() }
+    } catch (cause) {
+      return { over: false, problem: asProblem(cause) }
+    }
+  }
+
+  const stopped = () => stop.signal.aborted
+
   async function run() {
     onState('connecting')
-    while (!stop.signal.aborted) {
-      let problem: Problem | undefined
-      try {
-        if (await once()) return onState('ended')
-      } catch (cause) {
-        problem = asProblem(cause)
-        const refused =
-          problem.status >= 400 && problem.status < 500 && problem.status !== 429 && problem.status !== 408
-        if (refused && !stop.signal.aborted) return onState('failed', problem)
+    while (!stopped()) {
+      const { over, problem } = await attempt()
+      if (stopped()) return
+      if (over || refused(problem)) {
+        onState(over ? 'ended' : 'failed', problem)
+        return
       }
-      if (stop.signal.aborted) return
       onState('retrying', problem)
       await pause(Math.max(delay * (0.75 + Math.random() / 2), problem?.retryAfter ?? 0), stop.signal)
       delay = Math.min(delay * 2, 30_000)
@@ -132,6 +139,17 @@ export function follow(url: string, options: StreamOptions): () => void {
   }
   void run()
   return () => stop.abort()
+}
+
+// Asking again would be answered the same.
+function refused(problem: Problem | undefined): boolean {
+  return (
+    problem !== undefined &&
+    problem.status >= 400 &&
+    problem.status < 500 &&
+    problem.status !== 408 &&
+    problem.status !== 429
+  )
 }
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {

@@ -8,8 +8,8 @@ export interface JsonSchema {
   properties?: Record<string, JsonSchema>
   additionalProperties?: JsonSchema | boolean
   items?: JsonSchema
-  enum?: unknown[]
-  const?: unknown
+  enum?: (string | number | boolean | null)[]
+  const?: string | number | boolean | null
   type?: string | string[]
   description?: string
   allOf?: JsonSchema[]

@@ -56,14 +56,13 @@ export interface DataTableProps<R> {
 export function DataTable<R>(props: DataTableProps<R>) {
   const { rows, columns, rowKey, selected, onOpen, onSelect } = props
   const id = useId()
-  const grid = useRef<HTMLDivElement>(null)
   const view = useSyncExternalStore(rows.subscribe, rows.view)
   const start = selected ? selectWidth : 0
   const { placed, resize, hide, pin, reset } = useColumns(props.id, columns, start)
-  const scroll = useScroller(grid, view.length, rowHeight, headHeight)
+  const scroll = useScroller<HTMLDivElement>(view.length, rowHeight, headHeight)
   const [active, setActive] = useState({ row: 0, column: 0 })
   const anchor = useRef(0)
-  const { first, last, show } = scroll
+  const { element: grid, first, last, show } = scroll
 
   useEffect(() => {
     // While the bar is dragged far, nothing is fetched before it rests.

@@ -65,7 +65,9 @@ export class ScrollScale {
   }
 }
 
-export interface Scroller {
+export interface Scroller<E extends HTMLElement> {
+  /** Goes to the element that scrolls. */
+  element: RefObject<E | null>
   /** The rows to draw: those in sight and some more. */
   first: number
   last: number
@@ -83,12 +85,8 @@ export interface Scroller {
 const spare = 6
 
 /** Draws only what is seen of rows of one height. head is the height of what sticks at the top of the scrolled element. */
-export function useScroller(
-  element: RefObject<HTMLElement | null>,
-  length: number,
-  rowHeight: number,
-  head: number,
-): Scroller {
+export function useScroller<E extends HTMLElement>(length: number, rowHeight: number, head: number): Scroller<E> {
+  const element = useRef<E>(null)
   const [view, setView] = useState(0)
   const [place, setPlace] = useState({ first: 0, shift: 0 })
   const scale = useRef<ScrollScale>(null)
@@ -104,10 +102,10 @@ export function useScroller(
   const go = useCallback(
     (top: number) => {
       if (!scale.current || !element.current) return
-      element.current.scrollTop = scale.current.go(top)
+      element.current.scrollTo({ top: scale.current.go(top), behavior: 'instant' })
       settle()
     },
-    [element, settle],
+    [settle],
   )
 
   useLayoutEffect(() => {
@@ -118,7 +116,7 @@ export function useScroller(
     observer.observe(node)
     measure()
     return () => observer.disconnect()
-  }, [element, head])
+  }, [head])
 
   useLayoutEffect(() => {
     const before = scale.current?.top ?? 0
@@ -145,7 +143,7 @@ export function useScroller(
       clearTimeout(timer)
       node.removeEventListener('scroll', scrolled)
     }
-  }, [element, go, settle])
+  }, [go, settle])
 
   const show = useCallback(
     (row: number, align: 'near' | 'start' = 'near') => {
@@ -161,6 +159,7 @@ export function useScroller(
   const first = Math.max(0, place.first - spare)
   const last = Math.min(length - 1, place.first + fit + spare)
   return {
+    element,
     first,
     last,
     top: place.first,

@@ -4,7 +4,7 @@ import { Checkbox } from '@/ui/choice'
 import { Popover } from '@/ui/dialog'
 import { Input } from '@/ui/input'
 import { Columns3, Pin, PinOff, Search } from 'lucide-react'
-import { useEffect, useEffectEvent, useState, type FormEvent } from 'react'
+import { useEffect, useEffectEvent, useState, type SubmitEvent } from 'react'
 import type { Column, Placed } from './columns'
 
 /** A search field that waits for a pause in typing. */
@@ -115,7 +115,7 @@ export function Position({
   const [open, setOpen] = useState(false)
   const [text, setText] = useState('')
   if (length === 0) return null
-  function submit(event: FormEvent) {
+  function submit(event: SubmitEvent) {
     event.preventDefault()
     const row = Number(text.replace(/\D/g, ''))
     if (row < 1) return

@@ -1,6 +1,6 @@
 import { arity, describe, fault, opsOf, opWord, type Filter, type FilterColumn, type Op } from '@/lib/filters'
 import { ListFilter, X } from 'lucide-react'
-import { useState, type FormEvent } from 'react'
+import { useState, type SubmitEvent } from 'react'
 import { Button } from './button'
 import { Checkbox } from './choice'
 import { Combobox } from './combobox'
@@ -138,7 +138,7 @@ function Editor({
     op && { column: column.id, op, values: arity(op) === 0 ? [] : arity(op) === 1 ? values.slice(0, 1) : values }
   const wrong = made && column ? fault(made, column) : undefined
 
-  function submit(event: FormEvent) {
+  function submit(event: SubmitEvent) {
     event.preventDefault()
     // A form inside a popover inside a form: its submit is not the outer one's.
     event.stopPropagation()
