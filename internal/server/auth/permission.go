@@ -87,7 +87,7 @@ func Can(p *Principal, perm Permission) bool {
 	if !ok || p == nil || !atLeast(p.User.Role, rule.least) {
 		return false
 	}
-	return p.Via != ViaToken || slices.ContainsFunc(p.Scopes, func(s Scope) bool { return slices.Contains(rule.scopes, s) })
+	return p.Via == ViaSession || slices.ContainsFunc(p.Scopes, func(s Scope) bool { return slices.Contains(rule.scopes, s) })
 }
 
 // permissionsOf lists what a principal may do, sorted.
