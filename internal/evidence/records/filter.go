@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"kalla"
 )
@@ -27,6 +28,9 @@ func (p *predicate) where() string {
 	}
 	return " WHERE " + strings.Join(p.sql, " AND ")
 }
+
+// maxDigits is the most digits of a decimal.
+const maxDigits = 38
 
 // maxValues is the most values of one filter.
 const maxValues = 1000
@@ -122,8 +126,14 @@ func bound(f kalla.Filter, c Column, v string) (string, any, error) {
 			return as("DOUBLE", n)
 		}
 		whole, frac := m[2], strings.TrimRight(m[3], "0")
-		if len(whole)+len(frac) > 38 {
-			return bad("a number of at most 38 digits")
+		// Both are compared in one decimal type, which has room for that many digits.
+		wide, deep := 19, 0
+		if c.Type.Kind == kalla.DecimalKind {
+			wide, deep = c.Type.Precision-c.Type.Scale, c.Type.Scale
+		}
+		if max(wide, len(whole))+max(deep, len(frac)) > maxDigits {
+			return "", nil, filterFault(f, strconv.Quote(shorten(v))+" has more digits than can be compared with the column",
+				"write at most "+strconv.Itoa(maxDigits-deep)+" digits before the point and "+strconv.Itoa(maxDigits-wide)+" behind it")
 		}
 		width := max(len(whole)+len(frac), 1)
 		return as("DECIMAL("+strconv.Itoa(width)+","+strconv.Itoa(len(frac))+")", m[1]+"0"+whole+"."+frac+"0")
@@ -149,22 +159,34 @@ func bound(f kalla.Filter, c Column, v string) (string, any, error) {
 	return "?", v, nil
 }
 
-// search adds that a text occurs somewhere in a record, ignoring case.
+// search adds that a text occurs somewhere in a record, ignoring case. Folding
+// the case of every value costs as much as reading it: the longest part of the
+// text that has no case is looked for first.
 func (p *predicate) search(t *table, needle string) {
-	lower := strings.ToLower(needle) != strings.ToUpper(needle)
-	var any []string
+	caseless := ""
+	for part := range strings.FieldsFuncSeq(needle, func(r rune) bool { return r > unicode.MaxASCII || unicode.IsLetter(r) }) {
+		if len(part) > len(caseless) {
+			caseless = part
+		}
+	}
+	var either []string
 	for _, name := range t.find {
 		hay := asText(name)
-		if lower {
-			hay = "lower(" + hay + ")"
+		var both []string
+		if caseless != "" {
+			both = append(both, "contains("+hay+", ?)")
+			p.args = append(p.args, caseless)
 		}
-		any = append(any, "contains("+hay+", ?)")
-		p.args = append(p.args, strings.ToLower(needle))
+		if caseless != needle {
+			both = append(both, "contains(lower("+hay+"), lower(?))")
+			p.args = append(p.args, needle)
+		}
+		either = append(either, strings.Join(both, " AND "))
 	}
-	if len(any) == 0 {
-		any = []string{"false"}
+	if len(either) == 0 {
+		either = []string{"false"}
 	}
-	p.sql = append(p.sql, "("+strings.Join(any, " OR ")+")")
+	p.sql = append(p.sql, "("+strings.Join(either, " OR ")+")")
 }
 
 // oneOf adds that a text column has one of the values.

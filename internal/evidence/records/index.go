@@ -3,8 +3,6 @@ package records
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"slices"
 	"sync"
@@ -12,29 +10,27 @@ import (
 	"kalla"
 )
 
-// index is the row numbers of one answer in order, a table in the DB whose
-// rowid is the place in the answer, from 0.
+// index is what was made of the files of evidence to answer the same question
+// again: the row numbers of an answer in order, in a table of the DB whose rowid
+// is the place in the answer, from 0; or what differs between two runs.
 type index struct {
-	id    string
-	table string
-	rows  int64
-	ready chan struct{} // closed when the table is there, or err is set
-	err   error
-
+	id     string
+	name   string // begins the names of its tables
+	rows   int64
+	bytes  int64
+	ready  chan struct{} // closed when it is there, or err is set
+	err    error
 	cancel context.CancelFunc // of the making
 	users  int
 	used   int64 // when it was asked for last, by the cache's clock
 }
 
-// Size of an index in memory: DuckDB holds a number in four bytes, in blocks.
-const (
-	bytesPerRow   = 4
-	bytesPerIndex = 256 << 10
-)
+// maker makes the tables of an index, all under names that begin with name.
+type maker func(ctx context.Context, name string) (made, error)
 
-func (x *index) bytes() int64 { return bytesPerIndex + bytesPerRow*x.rows }
+type made struct{ rows, bytes int64 }
 
-func (x *index) made() bool {
+func (x *index) there() bool {
 	select {
 	case <-x.ready:
 		return x.err == nil
@@ -53,19 +49,18 @@ type cache struct {
 
 	mu      sync.Mutex
 	entries map[string]*index
-	made    int   // names
+	names   int   // given so far
 	clock   int64 // requests
 }
 
 // builders is how many indexes are made at once.
 const builders = 2
 
-// acquire returns the index of an answer, which begins to be made if there is
+// acquire returns the index of that id, which begins to be made if there is
 // none. The caller releases it.
-func (k *cache) acquire(c *compiled) *index {
+func (k *cache) acquire(id string, m maker) *index {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	id := hex.EncodeToString(c.id[:])
 	x := k.entries[id]
 	if x == nil {
 		if err := k.store.ctx.Err(); err != nil {
@@ -73,11 +68,11 @@ func (k *cache) acquire(c *compiled) *index {
 			close(x.ready)
 			return x
 		}
-		k.made++
+		k.names++
 		ctx, cancel := context.WithCancel(k.store.ctx)
-		x = &index{id: id, table: fmt.Sprintf("kalla_index_%d", k.made), ready: make(chan struct{}), cancel: cancel}
+		x = &index{id: id, name: fmt.Sprintf("kalla_index_%d", k.names), ready: make(chan struct{}), cancel: cancel}
 		k.entries[id] = x
-		k.store.work.Go(func() { k.make(ctx, x, c) })
+		k.store.work.Go(func() { k.make(ctx, x, m) })
 	}
 	k.clock++
 	x.used = k.clock
@@ -86,9 +81,9 @@ func (k *cache) acquire(c *compiled) *index {
 }
 
 // warm makes the index of an answer that is likely to be asked for.
-func (k *cache) warm(c *compiled) {
-	x := k.acquire(c)
-	if x.made() {
+func (k *cache) warm(id string, m maker) {
+	x := k.acquire(id, m)
+	if x.there() {
 		k.release(x)
 		return
 	}
@@ -104,11 +99,11 @@ func (k *cache) warm(c *compiled) {
 
 // kept returns the index of an answer if it is there already, else nil. The
 // caller releases it.
-func (k *cache) kept(id [sha256.Size]byte) *index {
+func (k *cache) kept(id string) *index {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	x := k.entries[hex.EncodeToString(id[:])]
-	if x == nil || !x.made() {
+	x := k.entries[id]
+	if x == nil || !x.there() {
 		return nil
 	}
 	k.clock++
@@ -147,11 +142,14 @@ func (k *cache) release(x *index) {
 }
 
 // make fills the table of an index.
-func (k *cache) make(ctx context.Context, x *index, c *compiled) {
+func (k *cache) make(ctx context.Context, x *index, m maker) {
 	defer x.cancel()
-	rows, err := k.fill(ctx, x, c)
+	made, err := k.fill(ctx, x, m)
+	if err != nil && k.store.ctx.Err() != nil {
+		err = closed(err)
+	}
 	k.mu.Lock()
-	x.rows, x.err = rows, err
+	x.rows, x.bytes, x.err = made.rows, made.bytes, err
 	close(x.ready)
 	var out []*index
 	switch {
@@ -167,21 +165,35 @@ func (k *cache) make(ctx context.Context, x *index, c *compiled) {
 	k.drop(out)
 }
 
-func (k *cache) fill(ctx context.Context, x *index, c *compiled) (int64, error) {
+func (k *cache) fill(ctx context.Context, x *index, m maker) (made, error) {
 	select {
 	case k.building <- struct{}{}:
 		defer func() { <-k.building }()
 	case <-ctx.Done():
-		return 0, ctx.Err()
+		return made{}, ctx.Err()
 	}
-	order := c.order
-	if order == "" {
-		order = c.table.number
+	return m(ctx, x.name)
+}
+
+// Size of an ordered answer in memory: DuckDB holds a number in four bytes, in blocks.
+const (
+	bytesPerRow   = 4
+	bytesPerIndex = 256 << 10
+)
+
+// ordered makes the row numbers of an answer in order.
+func (s *Store) ordered(c *compiled) maker {
+	return func(ctx context.Context, name string) (made, error) {
+		order := c.order
+		if order == "" {
+			order = c.table.number
+		}
+		if _, err := s.db.Exec(ctx, "CREATE TABLE "+name+" (n UINTEGER)"); err != nil {
+			return made{}, err
+		}
+		rows, err := s.db.Exec(ctx, "INSERT INTO "+name+" SELECT "+c.table.number+" FROM "+c.table.from+c.where.where()+" ORDER BY "+order, c.where.args...)
+		return made{rows, bytesPerIndex + bytesPerRow*rows}, err
 	}
-	if _, err := k.store.db.Exec(ctx, "CREATE TABLE "+x.table+" (n UINTEGER)"); err != nil {
-		return 0, err
-	}
-	return k.store.db.Exec(ctx, "INSERT INTO "+x.table+" SELECT "+c.table.number+" FROM "+c.table.from+c.where.where()+" ORDER BY "+order, c.where.args...)
 }
 
 // evict takes out the indexes that were used longest ago until the rest is
@@ -191,8 +203,8 @@ func (k *cache) evict() []*index {
 	var sum int64
 	var idle []*index
 	for _, x := range k.entries {
-		if x.made() {
-			sum += x.bytes()
+		if x.there() {
+			sum += x.bytes
 			if x.users == 0 {
 				idle = append(idle, x)
 			}
@@ -201,7 +213,7 @@ func (k *cache) evict() []*index {
 	slices.SortFunc(idle, func(a, b *index) int { return cmp.Compare(a.used, b.used) })
 	n := 0
 	for ; n < len(idle) && sum > k.bound; n++ {
-		sum -= idle[n].bytes()
+		sum -= idle[n].bytes
 		delete(k.entries, idle[n].id)
 	}
 	return idle[:n]
@@ -211,7 +223,9 @@ func (k *cache) evict() []*index {
 // fails the instance is being closed, which frees them.
 func (k *cache) drop(out []*index) {
 	for _, x := range out {
-		_, _ = k.store.db.Exec(context.WithoutCancel(k.store.ctx), "DROP TABLE IF EXISTS "+x.table)
+		for _, part := range append([]string{""}, comparedTables...) {
+			_, _ = k.store.db.Exec(context.WithoutCancel(k.store.ctx), "DROP TABLE IF EXISTS "+x.name+part)
+		}
 	}
 }
 

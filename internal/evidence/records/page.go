@@ -2,10 +2,9 @@ package records
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"slices"
 	"strconv"
-	"strings"
 )
 
 // Page is a part of the answer to a Query.
@@ -20,65 +19,73 @@ type Page struct {
 // Page answers a query. Errors are *kalla.Error: CodeUsage for a query that
 // cannot be asked, CodeEvidence where the files cannot be read.
 func (r *Run) Page(ctx context.Context, q Query) (*Page, error) {
-	c, err := r.compile(q)
+	t, err := r.table(q.Table)
+	if err != nil {
+		return nil, err
+	}
+	p, err := r.store.page(ctx, t, q)
+	if err != nil {
+		return nil, r.reading(ctx, t.file, err)
+	}
+	return p, nil
+}
+
+// page answers a query of a table.
+func (s *Store) page(ctx context.Context, t *table, q Query) (*Page, error) {
+	c, err := compile(t, q)
 	if err != nil {
 		return nil, err
 	}
 	var at *cursor
 	if q.Cursor != "" {
-		parsed, err := parseCursor(q.Cursor, c.id, c.table.rows)
+		parsed, err := parseCursor(q.Cursor, c.id, t.rows)
 		if err != nil {
 			return nil, err
 		}
 		at = &parsed
 	}
-	l := lookup{run: r, compiled: c}
-	var p *Page
-	switch x := r.store.index.kept(c.id); {
-	case c.plain():
-		p, err = l.fromFile(ctx, at, q.From)
-	case x != nil:
-		defer r.store.index.release(x)
-		p, err = l.fromIndex(ctx, x, at, q.From)
-	case at == nil && q.From == 0 && (q.NoCount || len(c.where.sql) == 0):
-		p, err = l.first(ctx)
-	default:
-		x := r.store.index.acquire(c)
-		defer r.store.index.release(x)
-		if err = r.store.index.wait(ctx, x); err == nil {
-			p, err = l.fromIndex(ctx, x, at, q.From)
+	l := lookup{store: s, compiled: c}
+	if c.plain() {
+		return l.fromFile(ctx, at, q.From)
+	}
+	x := s.index.kept(c.name())
+	if x == nil {
+		if at == nil && q.From == 0 && (q.NoCount || len(c.where.sql) == 0) {
+			return l.first(ctx)
 		}
+		x = s.index.acquire(c.name(), s.ordered(c))
 	}
-	if err != nil {
-		return nil, r.reading(ctx, c.table.file, err)
+	defer s.index.release(x)
+	if err := s.index.wait(ctx, x); err != nil {
+		return nil, err
 	}
-	return p, nil
+	return l.fromIndex(ctx, x, at, q.From)
 }
 
 // lookup is a query that is being answered.
 type lookup struct {
-	run *Run
+	store *Store
 	*compiled
 }
 
 // fromFile cuts the page from the file, whose row numbers are the places.
 func (l lookup) fromFile(ctx context.Context, at *cursor, from int64) (*Page, error) {
-	total := l.table.rows
 	if at != nil {
 		from = at.row
 	}
-	start, end := l.span(at, from, total)
-	numbers := make([]int64, 0, end-start)
-	for n := start; n < end; n++ {
-		numbers = append(numbers, n)
-	}
-	return l.page(ctx, numbers, start, &total, end < total)
+	return l.cut(ctx, at, from, l.table.rows, func(start, end int64) ([]int64, error) {
+		var numbers []int64
+		for n := start; n < min(end, l.table.rows); n++ {
+			numbers = append(numbers, n)
+		}
+		return numbers, nil
+	})
 }
 
 // fromIndex cuts the page from the ordered row numbers of the whole answer.
 func (l lookup) fromIndex(ctx context.Context, x *index, at *cursor, from int64) (*Page, error) {
 	if at != nil {
-		places, err := l.run.store.numbers(ctx, "SELECT rowid FROM "+x.table+" WHERE n = "+strconv.FormatInt(at.row, 10))
+		places, err := l.store.numbers(ctx, "SELECT rowid FROM "+x.name+" WHERE n = "+strconv.FormatInt(at.row, 10))
 		if err != nil {
 			return nil, err
 		}
@@ -87,13 +94,30 @@ func (l lookup) fromIndex(ctx context.Context, x *index, at *cursor, from int64)
 		}
 		from = places[0]
 	}
-	start, end := l.span(at, from, x.rows)
-	numbers, err := l.run.store.numbers(ctx, fmt.Sprintf("SELECT n FROM %s WHERE rowid >= %d AND rowid < %d ORDER BY rowid", x.table, start, end))
-	if err != nil {
-		return nil, err
+	return l.cut(ctx, at, from, x.rows, func(start, end int64) ([]int64, error) {
+		return l.store.numbers(ctx, fmt.Sprintf("SELECT n FROM %s WHERE rowid >= %d AND rowid < %d ORDER BY rowid", x.name, start, end))
+	})
+}
+
+// cut takes the page before or after the row at place from, or that begins
+// there, out of an answer of total rows.
+func (l lookup) cut(ctx context.Context, at *cursor, from, total int64, list func(start, end int64) ([]int64, error)) (*Page, error) {
+	start, end := l.span(at, from, total)
+	var numbers []int64
+	rows := [][]*string{}
+	for place := start; place < end; {
+		b, err := l.block(ctx, place/blockRows, list)
+		if err != nil {
+			return nil, err
+		}
+		low, high := place%blockRows, min(blockRows, end-place/blockRows*blockRows)
+		if high > int64(len(b.rows)) {
+			return nil, errors.New("the file holds fewer rows than the manifest counts")
+		}
+		numbers, rows = append(numbers, b.numbers[low:high]...), append(rows, b.rows[low:high]...)
+		place += high - low
 	}
-	total := x.rows
-	return l.page(ctx, numbers, start, &total, end < total)
+	return l.page(numbers, rows, start, &total, end < total), nil
 }
 
 // first finds the first page alone, which is quicker than ordering everything.
@@ -103,7 +127,7 @@ func (l lookup) first(ctx context.Context) (*Page, error) {
 	if l.order != "" {
 		query += " ORDER BY " + l.order
 	}
-	numbers, err := l.run.store.numbers(ctx, query+" LIMIT "+strconv.FormatInt(l.limit+1, 10), l.where.args...)
+	numbers, err := l.store.numbers(ctx, query+" LIMIT "+strconv.FormatInt(l.limit+1, 10), l.where.args...)
 	if err != nil {
 		return nil, err
 	}
@@ -119,11 +143,14 @@ func (l lookup) first(ctx context.Context) (*Page, error) {
 	if more {
 		numbers = numbers[:l.limit]
 	}
-	p, err := l.page(ctx, numbers, 0, total, more)
-	if err == nil && more && l.order != "" {
-		l.run.store.index.warm(l.compiled)
+	rows, err := l.read(ctx, numbers)
+	if err != nil {
+		return nil, err
 	}
-	return p, err
+	if more && l.order != "" {
+		l.store.index.warm(l.name(), l.store.ordered(l.compiled))
+	}
+	return l.page(numbers, rows, 0, total, more), nil
 }
 
 // span is the places of the page before or after the row at place from, or
@@ -140,35 +167,11 @@ func (l lookup) span(at *cursor, from, total int64) (start, end int64) {
 	return start, min(start+l.limit, total)
 }
 
-// page reads the rows of the given numbers and keeps their order.
-func (l lookup) page(ctx context.Context, numbers []int64, from int64, total *int64, more bool) (*Page, error) {
-	p := &Page{Rows: Rows{Columns: l.columns, Rows: [][]*string{}}, From: from, Total: total}
+// page puts the cursors to the rows of the given numbers.
+func (l lookup) page(numbers []int64, rows [][]*string, from int64, total *int64, more bool) *Page {
+	p := &Page{Rows: Rows{Columns: l.columns, Rows: rows}, From: from, Total: total}
 	if len(numbers) == 0 {
-		return p, nil
-	}
-	low, high := slices.Min(numbers), slices.Max(numbers)
-	where := fmt.Sprintf("%s BETWEEN %d AND %d", l.table.number, low, high)
-	if high-low >= int64(len(numbers)) {
-		list := make([]string, len(numbers))
-		for i, n := range numbers {
-			list[i] = strconv.FormatInt(n, 10)
-		}
-		where += " AND " + l.table.number + " IN (" + strings.Join(list, ", ") + ")"
-	}
-	rows, err := l.run.store.rows(ctx, "SELECT CAST("+l.table.number+" AS VARCHAR), "+shown(l.columns)+" FROM "+l.table.from+" WHERE "+where)
-	if err != nil {
-		return nil, err
-	}
-	found := make(map[string][]*string, len(rows))
-	for _, row := range rows {
-		found[*row[0]] = row[1:]
-	}
-	for _, n := range numbers {
-		row, ok := found[strconv.FormatInt(n, 10)]
-		if !ok {
-			return nil, fmt.Errorf("row %d is not there, though the manifest counts %d", n, l.table.rows)
-		}
-		p.Rows.Rows = append(p.Rows.Rows, row)
+		return p
 	}
 	if more {
 		p.Next = cursor{row: numbers[len(numbers)-1]}.encode(l.id)
@@ -176,5 +179,5 @@ func (l lookup) page(ctx context.Context, numbers []int64, from int64, total *in
 	if from > 0 {
 		p.Prev = cursor{before: true, row: numbers[0]}.encode(l.id)
 	}
-	return p, nil
+	return p
 }

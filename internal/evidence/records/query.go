@@ -2,6 +2,7 @@ package records
 
 import (
 	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"slices"
 	"strconv"
@@ -55,12 +56,11 @@ type compiled struct {
 // plain reports whether the answer is the file as it is.
 func (c *compiled) plain() bool { return c.order == "" && len(c.where.sql) == 0 }
 
-// compile checks a query against the tables of the run.
-func (r *Run) compile(q Query) (*compiled, error) {
-	t, err := r.table(q.Table)
-	if err != nil {
-		return nil, err
-	}
+// name is the identity as text.
+func (c *compiled) name() string { return hex.EncodeToString(c.id[:]) }
+
+// compile checks a query against its table.
+func compile(t *table, q Query) (_ *compiled, err error) {
 	c := &compiled{table: t, limit: int64(q.Limit)}
 	if c.limit == 0 {
 		c.limit = DefaultLimit

@@ -5,9 +5,9 @@
 // Everything is answered from the Parquet files themselves. Rows are told apart
 // by their number in the file. Where a page cannot be cut from the file as it
 // is, the row numbers of the whole answer are put in order once, in a table of
-// four bytes a row; any page of it then costs the same. These indexes are the
-// only thing kept, within a bound, least recently used first to go. They are
-// named by the hash of the file, so nothing kept can be out of date.
+// four bytes a row; any page of it then costs the same. Indexes, the rows read
+// last and the figures of charts are kept, each within a bound, and named by the
+// hash of the file, so that nothing kept is ever out of date.
 //
 // What is read is not hashed again: evidence.Verify does that.
 package records
@@ -29,7 +29,7 @@ type DB interface {
 }
 
 // Locate finds the evidence at a location, a folder or an object prefix: its
-// manifest, and the path that the DB reads its files below.
+// manifest, and the path, free of credentials, that the DB reads its files below.
 type Locate func(ctx context.Context, location string) (*evidence.Manifest, string, error)
 
 // Options bound what a Store keeps.
@@ -41,12 +41,14 @@ type Options struct {
 
 // Store reads the evidence of all runs. It may be used by many goroutines.
 type Store struct {
-	db     DB
-	locate Locate
-	index  cache
-	work   sync.WaitGroup // indexes that are being made
-	ctx    context.Context
-	stop   context.CancelFunc
+	db      DB
+	locate  Locate
+	index   cache
+	blocks  blocks
+	figures figures
+	work    sync.WaitGroup // indexes that are being made
+	ctx     context.Context
+	stop    context.CancelFunc
 }
 
 // Open returns a Store over a DB, which the caller closes after it.
@@ -54,7 +56,7 @@ func Open(db DB, locate Locate, o Options) *Store {
 	if o.IndexBytes <= 0 {
 		o.IndexBytes = 128 << 20
 	}
-	s := &Store{db: db, locate: locate}
+	s := &Store{db: db, locate: locate, blocks: blocks{kept: map[string]*block{}}, figures: figures{kept: map[string]any{}}}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.index = cache{store: s, bound: o.IndexBytes, entries: map[string]*index{}, building: make(chan struct{}, builders)}
 	return s
@@ -71,7 +73,6 @@ func (s *Store) Close() {
 // Run is the evidence of one run, open for reading. It holds no resources.
 type Run struct {
 	store    *Store
-	location string
 	dir      string
 	manifest *evidence.Manifest
 }
@@ -83,7 +84,7 @@ func (s *Store) Run(ctx context.Context, location string) (*Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Run{store: s, location: location, dir: dir, manifest: m}, nil
+	return &Run{store: s, dir: dir, manifest: m}, nil
 }
 
 // Manifest describes the run. It must not be changed.
@@ -142,14 +143,15 @@ func (s *Store) numbers(ctx context.Context, query string, args ...any) ([]int64
 
 // reading is the error of a query over a file of the evidence.
 func (r *Run) reading(ctx context.Context, file string, err error) error {
-	if ctx.Err() != nil || kalla.CodeOf(err) == kalla.CodeCanceled {
+	if ctx.Err() != nil {
 		return &kalla.Error{Code: kalla.CodeCanceled, Op: "reading records", Why: "cancelled", Err: err}
 	}
-	if kalla.CodeOf(err) == kalla.CodeLimit || kalla.CodeOf(err) == kalla.CodeUsage {
+	switch kalla.CodeOf(err) {
+	case kalla.CodeCanceled, kalla.CodeLimit, kalla.CodeUsage, kalla.CodeEvidence:
 		return err
 	}
 	return &kalla.Error{Code: kalla.CodeEvidence, Op: "reading records", Where: file, Err: err,
-		Why: "the file is missing or damaged: " + firstLine(err), Hint: "kalla evidence verify " + r.location + " lists what is wrong; run the recipe again to have it anew"}
+		Why: "the file is missing or damaged: " + firstLine(err), Hint: "kalla evidence verify " + r.dir + " lists what is wrong; run the recipe again to have it anew"}
 }
 
 func usage(where, why, hint string) error {

@@ -44,10 +44,11 @@ func (c Column) text() bool { return c.Type.Kind == kalla.Text || c.Type.Kind ==
 type table struct {
 	name    Table
 	file    string
-	hash    string // of the file
+	hash    string // of the file, and the run that it is of
 	from    string // the table function
 	number  string // the column that numbers the rows of the file, from 0
 	rows    int64
+	level   evidence.Level
 	columns []Column
 
 	key    []string // columns that put the rows in an order of their own
@@ -65,13 +66,13 @@ func (r *Run) table(name Table) (*table, error) {
 	if !slices.Contains([]Table{Matched, UnmatchedLeft, UnmatchedRight, Breaks, Candidates}, name) {
 		return nil, usage("table "+string(name), "there is no such table", "name one of matched, unmatched_left, unmatched_right, breaks, candidates")
 	}
-	t := &table{name: name, file: string(name) + ".parquet"}
+	t := &table{name: name, file: string(name) + ".parquet", level: r.manifest.Level}
 	f, ok := r.manifest.Files[t.file]
 	if !ok {
-		return nil, &kalla.Error{Code: kalla.CodeEvidence, Op: "reading records", Where: r.location, Why: "the manifest names no " + t.file,
-			Hint: "kalla evidence verify " + r.location + " lists what is wrong"}
+		return nil, &kalla.Error{Code: kalla.CodeEvidence, Op: "reading records", Where: r.dir, Why: "the manifest names no " + t.file,
+			Hint: "kalla evidence verify " + r.dir + " lists what is wrong"}
 	}
-	t.hash, t.rows = f.SHA256, f.Rows
+	t.hash, t.rows = r.manifest.RunID+" "+f.SHA256, f.Rows
 	t.from = "read_parquet(" + literal(globSafe(strings.TrimSuffix(r.dir, "/")+"/"+t.file)) + ", file_row_number = true, hive_partitioning = false)"
 	t.number = "file_row_number"
 	for _, c := range f.Schema {
@@ -159,7 +160,11 @@ func (t *table) column(name string) (Column, error) {
 	for i, c := range t.columns {
 		names[i] = c.Name
 	}
-	return Column{}, usage("column "+name, "table "+string(t.name)+" has no such column", "the columns are "+strings.Join(names, ", "))
+	hint := "the columns are " + strings.Join(names, ", ")
+	if t.level == evidence.Keys {
+		hint = "the run kept the keys of records only; with evidence: full it keeps all; here " + hint
+	}
+	return Column{}, usage("column "+name, "table "+string(t.name)+" has no such column", hint)
 }
 
 // choose returns the named columns, all without names.
