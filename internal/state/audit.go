@@ -82,7 +82,9 @@ func (s *Store) audit(ctx context.Context, tx bun.IDB, action, objectType, objec
 }
 
 // plain is a text as both databases keep it, so that the hash is that of what is stored.
-func plain(s string) string { return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "") }
+func plain(s string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
+}
 
 // Record appends an entry for what changed nothing in the store: a failed
 // sign-in, an export. The detail must hold no credential.
@@ -105,9 +107,9 @@ func (s *Store) Entries(ctx context.Context, f AuditFilter) ([]Entry, error) {
 	err := s.query(ctx, "reading the audit log", func(ctx context.Context) error {
 		entries = entries[:0]
 		q := s.read.NewSelect().Model(&entries).OrderBy("seq", bun.OrderDesc).Limit(Page{Limit: f.Limit}.limit())
-		for column, value := range map[string]string{"actor_id": f.ActorID, "action": f.Action, "object_type": f.ObjectType, "object_id": f.ObjectID} {
-			if value != "" {
-				q = q.Where("? = ?", bun.Ident(column), value)
+		for _, c := range [][2]string{{"actor_id", f.ActorID}, {"action", f.Action}, {"object_type", f.ObjectType}, {"object_id", f.ObjectID}} {
+			if c[1] != "" {
+				q = q.Where("? = ?", bun.Ident(c[0]), c[1])
 			}
 		}
 		if f.Before > 0 {

@@ -37,6 +37,9 @@ const (
 	lost      // the connection went, perhaps after the database had done it
 )
 
+// errOvertaken is that somebody else inserted the same row since the transaction looked: it begins again, and finds it.
+var errOvertaken = errors.New("somebody else was quicker")
+
 // wrap makes the error of an operation from whatever its statements returned.
 func (s *Store) wrap(ctx context.Context, op string, err error) error {
 	if err == nil {

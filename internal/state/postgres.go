@@ -61,7 +61,7 @@ func openPostgres(ctx context.Context, rawURL string, o Options) (driver, error)
 		return db.Close()
 	}
 
-	b := bun.NewDB(db, pgdialect.New())
+	b := bun.NewDB(db, exact{pgdialect.New()})
 	d := driver{
 		name: name, kind: "postgres", read: b, write: b, pool: pool,
 		forUpdate:  func(q *bun.SelectQuery) *bun.SelectQuery { return q.For("UPDATE") },

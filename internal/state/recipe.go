@@ -86,12 +86,7 @@ func (s *Store) SaveRecipe(ctx context.Context, in RecipeInput) (*Recipe, error)
 		r.Name, r.Description, r.Left, r.Right, r.Passes = in.Name, in.Description, in.Left, in.Right, in.Passes
 		r.Archived, r.UpdatedAt, r.UpdatedBy = false, now, who
 		r.Version++
-		if isNew {
-			_, err = tx.NewInsert().Model(r).Exec(ctx)
-		} else {
-			_, err = tx.NewUpdate().Model(r).WherePK().Exec(ctx)
-		}
-		if err != nil {
+		if err := save(ctx, tx, r, isNew); err != nil {
 			return err
 		}
 		v := &Version{RecipeID: in.RecipeID, Version: r.Version, Document: in.Document, Recipe: in.Recipe, Author: who, Message: in.Message, CreatedAt: now}

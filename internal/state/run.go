@@ -70,9 +70,9 @@ type Run struct {
 	Failure             *job.Failure      `bun:"failure"`
 
 	RerunOf        string     `bun:"rerun_of"`
-	IdempotencyKey string     `bun:"idempotency_key,nullzero"`
-	Revision       int64      `bun:"revision"`   // counts the changes
-	LastEvent      int64      `bun:"last_event"` // number of the latest event
+	IdempotencyKey string     `bun:"idempotency_key,nullzero"` // behind the id of its actor
+	Revision       int64      `bun:"revision"`                 // counts the changes
+	LastEvent      int64      `bun:"last_event"`               // number of the latest event
 	CreatedBy      string     `bun:"created_by"`
 	CreatedAt      time.Time  `bun:"created_at"`
 	UpdatedAt      time.Time  `bun:"updated_at"`

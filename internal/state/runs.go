@@ -54,7 +54,7 @@ type NewRun struct {
 	MaxAttempts    int           // 0 means 3
 	Lease          time.Duration // how long until it is given out again if nobody hands it to a scheduler
 	RerunOf        string
-	IdempotencyKey string // the same again returns the run that is there
+	IdempotencyKey string // the same again, by the same actor, returns the run that is there
 }
 
 const defaultMaxAttempts = 3
@@ -66,19 +66,20 @@ func runPlace(id string) []string { return []string{"runs", "request", id} }
 func (s *Store) CreateRun(ctx context.Context, n NewRun) (run *Run, created bool, err error) {
 	err = s.change(ctx, "creating the run", func(ctx context.Context, tx bun.Tx) error {
 		run, created = &Run{}, false
+		key, who, now := "", actor(ctx).ID, s.clock()
 		if n.IdempotencyKey != "" {
-			err := tx.NewSelect().Model(run).Where("idempotency_key = ?", n.IdempotencyKey).Scan(ctx)
+			key = who + " " + n.IdempotencyKey
+			err := tx.NewSelect().Model(run).Where("idempotency_key = ?", key).Scan(ctx)
 			if !errors.Is(err, sql.ErrNoRows) {
 				return err
 			}
 		}
-		now := s.clock()
 		until := micros(now.Add(n.Lease))
 		*run = Run{
 			RunID: n.RunID, RecipeID: n.RecipeID, RecipeVersion: n.RecipeVersion, RecipeName: n.RecipeName, Document: n.Document,
 			Parameters: n.Parameters, Engine: n.Engine, Evidence: n.Evidence, Target: n.Target, Output: n.Output, RerunOf: n.RerunOf,
-			IdempotencyKey: n.IdempotencyKey, State: Pending, Attempt: 1, MaxAttempts: n.MaxAttempts, LeaseUntil: &until,
-			Revision: 1, LastEvent: 1, CreatedBy: actor(ctx).ID, CreatedAt: now, UpdatedAt: now,
+			IdempotencyKey: key, State: Pending, Attempt: 1, MaxAttempts: n.MaxAttempts, LeaseUntil: &until,
+			Revision: 1, LastEvent: 1, CreatedBy: who, CreatedAt: now, UpdatedAt: now,
 		}
 		if run.RunID == "" {
 			run.RunID = newID()
@@ -90,15 +91,14 @@ func (s *Store) CreateRun(ctx context.Context, n NewRun) (run *Run, created bool
 			run.Sealed = s.keys.Seal(n.Request, runPlace(run.RunID)...)
 		}
 		insert := tx.NewInsert().Model(run)
-		if n.IdempotencyKey != "" { // two at once: the other one's is the run
+		if key != "" {
 			insert = insert.On("CONFLICT (idempotency_key) DO NOTHING")
 		}
-		inserted, err := changed(insert.Exec(ctx))
-		if err != nil {
+		if inserted, err := changed(insert.Exec(ctx)); err != nil || !inserted {
+			if err == nil {
+				err = errOvertaken
+			}
 			return err
-		}
-		if !inserted {
-			return tx.NewSelect().Model(run).Where("idempotency_key = ?", n.IdempotencyKey).Scan(ctx)
 		}
 		created = true
 		if err := appendEvent(ctx, tx, run, StateEvent); err != nil {

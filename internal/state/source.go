@@ -116,12 +116,7 @@ func (s *Store) SaveSource(ctx context.Context, in SourceInput) (*Source, error)
 			}
 			src.Sealed = s.keys.Seal(text, sourcePlace(in.Alias)...)
 		}
-		if isNew {
-			_, err = tx.NewInsert().Model(src).Exec(ctx)
-		} else {
-			_, err = tx.NewUpdate().Model(src).WherePK().Exec(ctx)
-		}
-		if err != nil {
+		if err := save(ctx, tx, src, isNew); err != nil {
 			return err
 		}
 		return s.audit(ctx, tx, "source.save", "source", src.Alias, map[string]any{"uri": src.URI, "revision": src.Revision})
@@ -131,6 +126,19 @@ func (s *Store) SaveSource(ctx context.Context, in SourceInput) (*Source, error)
 	}
 	src.Sealed = nil
 	return src, nil
+}
+
+// save inserts or updates a row that the transaction found new, or holds.
+func save(ctx context.Context, tx bun.Tx, row any, isNew bool) error {
+	if !isNew {
+		_, err := tx.NewUpdate().Model(row).WherePK().Exec(ctx)
+		return err
+	}
+	inserted, err := changed(tx.NewInsert().Model(row).On("CONFLICT DO NOTHING").Exec(ctx))
+	if err == nil && !inserted {
+		return errOvertaken
+	}
+	return err
 }
 
 func stale(op, id string) error {

@@ -73,7 +73,7 @@ func openSQLite(ctx context.Context, name string, _ Options) (driver, error) {
 	same := func(q *bun.SelectQuery) *bun.SelectQuery { return q }
 	d := driver{
 		name: path, kind: "sqlite",
-		read: bun.NewDB(r, sqlitedialect.New()), write: bun.NewDB(w, sqlitedialect.New()),
+		read: bun.NewDB(r, exact{sqlitedialect.New()}), write: bun.NewDB(w, exact{sqlitedialect.New()}),
 		forUpdate: same, skipLocked: same, // one transaction writes at a time
 		snapshot: &sql.TxOptions{ReadOnly: true},
 		classify: classifySQLite,

@@ -181,7 +181,7 @@ func (s *Store) again(ctx context.Context, f func() (safe bool, err error)) erro
 		if err == nil || !safe || n == attempts {
 			return err
 		}
-		if c := s.classify(err); c != transient && c != lost {
+		if c := s.classify(err); c != transient && c != lost && !errors.Is(err, errOvertaken) {
 			return err
 		}
 		timer := time.NewTimer(wait + rand.N(wait))

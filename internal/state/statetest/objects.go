@@ -162,6 +162,31 @@ func testRecipes(t *testing.T, url string) {
 	in.Expect = n(0)
 	equal(t, "version of the recipe that came back", must(s.SaveRecipe(ctx, in))(t).Version, 3)
 
+	// Of many who begin a recipe at once, one does; who does not care, does too.
+	race := func(id string, expect *int, want int) {
+		t.Helper()
+		var wg sync.WaitGroup
+		results := make([]error, 10)
+		for i := range results {
+			wg.Go(func() {
+				_, results[i] = s.SaveRecipe(ctx, state.RecipeInput{RecipeID: id, Recipe: state.JSON("{}"), Expect: expect})
+			})
+		}
+		wg.Wait()
+		saved := 0
+		for _, err := range results {
+			if err == nil {
+				saved++
+			} else {
+				wantErr(t, err, state.ErrStale)
+			}
+		}
+		equal(t, "who saved", saved, want)
+		equal(t, "version", must(s.Recipe(ctx, id))(t).Version, want)
+	}
+	race("new", n(0), 1)
+	race("any", nil, 10)
+
 	// Of many who save at once from the same version, one does.
 	var wg sync.WaitGroup
 	results := make([]error, 10)
@@ -189,7 +214,7 @@ func testRecipes(t *testing.T, url string) {
 func testTexts(t *testing.T, url string) {
 	ctx := t.Context()
 	s := Open(t, url, nil)
-	for i, text := range []string{"O'Brien", `a \ b \' c \\`, "?? ?0 ?foo", "'; DROP TABLE users; --", "x\ny\r\tz", "žluťoučký 🐎", `{"a": "'\"\\"}`, "$1 $$ :a @b", "E'\\x41'", "\x01\x7f", `\u0041`} {
+	for i, text := range []string{"O'Brien", `a \ b \' c \\`, "?? ?0 ?foo", "'; DROP TABLE users; --", "x\ny\r\tz", "žluťoučký 🐎", `{"a": "'\"\\"}`, "$1 $$ :a @b", "E'\\x41'", "\x01\x7f", `\u0041 \u0000`} {
 		in := source(fmt.Sprint("s", i), text)
 		in.URI, in.Options, in.Types = text, map[string]string{text: text}, map[string]string{text: text}
 		must(s.SaveSource(ctx, in))(t)
@@ -215,6 +240,14 @@ func testTexts(t *testing.T, url string) {
 		}
 		equal(t, "request", string(must(s.RunRequest(ctx, text))(t)), text)
 	}
+	// What no text is, NUL and broken UTF-8, becomes what stands for it.
+	must(s.CreateUpload(as(ctx, "a\x00b\xff"), state.Upload{ID: "u", Filename: "a\x00b\xff"}))(t)
+	equal(t, "filename", must(s.Upload(ctx, "u"))(t).Filename, "a\uFFFDb\uFFFD")
+	ok(t, s.Record(as(ctx, "a\x00b\xff"), "test", "x", "\x00", map[string]any{"text": "\x00\xff"}))
+	zero := source("zero", "x")
+	zero.Options = map[string]string{"\x00": "\x00 \\u0000"}
+	must(s.SaveSource(ctx, zero))(t)
+	equal(t, "option", must(s.Source(ctx, "zero"))(t).Options["\x00"], "\x00 \\u0000")
 	ok(t, must(s.VerifyAudit(ctx))(t).Error())
 }
 

@@ -99,6 +99,7 @@ CREATE TABLE runs (
 );
 CREATE INDEX runs_page ON runs (created_at, run_id);
 CREATE INDEX runs_recipe ON runs (recipe_id, created_at, run_id);
+CREATE INDEX runs_state ON runs (state, created_at, run_id);
 CREATE INDEX runs_lease ON runs (lease_until) WHERE lease_until IS NOT NULL;
 
 CREATE TABLE run_events (
