@@ -35,8 +35,12 @@ type outcome struct {
 }
 
 func (w world) run(ctx context.Context, args ...string) outcome {
+	return w.runAs(ctx, cli.Main, args...)
+}
+
+func (w world) runAs(ctx context.Context, program func(context.Context, cli.Env) int, args ...string) outcome {
 	var stdout, stderr bytes.Buffer
-	code := cli.Main(ctx, cli.Env{
+	code := program(ctx, cli.Env{
 		Args: args, Stdin: strings.NewReader(w.stdin), Stdout: &stdout, Stderr: &stderr, Dir: w.dir, Now: time.Now,
 		LookupEnv:      func(name string) (string, bool) { v, ok := w.env[name]; return v, ok },
 		StdoutTerminal: w.terminal, StderrTerminal: w.bars, Width: w.width,
@@ -44,29 +48,33 @@ func (w world) run(ctx context.Context, args ...string) outcome {
 	return outcome{code, stdout.String(), stderr.String()}
 }
 
-// TestScripts runs every command as people would. In the scripts, kalla is the
-// command line inside this process, and code N checks its exit code.
+// TestScripts runs every command as people would. In the scripts, kalla and
+// kallad are the command lines inside this process, and code N checks their exit code.
 func TestScripts(t *testing.T) {
+	program := func(name string, main func(context.Context, cli.Env) int) func(*testscript.TestScript, bool, []string) {
+		return func(ts *testscript.TestScript, neg bool, args []string) {
+			env := map[string]string{}
+			for _, name := range []string{"NO_COLOR", "KALLA_MEMORY", "KALLA_THREADS", "KALLA_EVIDENCE_DIR", "KALLA_LOG", "RUST_LOG", "KALLA_WORKER_TOKEN", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"} {
+				if v := ts.Getenv(name); v != "" {
+					env[name] = v
+				}
+			}
+			got := world{dir: ts.MkAbs("."), env: env, stdin: ts.Getenv("STDIN")}.runAs(context.Background(), main, args...)
+			fmt.Fprint(ts.Stdout(), got.stdout)
+			fmt.Fprint(ts.Stderr(), got.stderr)
+			ts.Setenv("CODE", strconv.Itoa(got.code))
+			if (got.code != 0) != neg {
+				ts.Fatalf("%s %s: exit code %d\n%s%s", name, strings.Join(args, " "), got.code, got.stdout, got.stderr)
+			}
+		}
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "script"),
 		UpdateScripts:       *update,
 		RequireExplicitExec: true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"kalla": func(ts *testscript.TestScript, neg bool, args []string) {
-				env := map[string]string{}
-				for _, name := range []string{"NO_COLOR", "KALLA_MEMORY", "KALLA_THREADS", "KALLA_EVIDENCE_DIR", "KALLA_LOG", "RUST_LOG", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"} {
-					if v := ts.Getenv(name); v != "" {
-						env[name] = v
-					}
-				}
-				got := world{dir: ts.MkAbs("."), env: env, stdin: ts.Getenv("STDIN")}.run(context.Background(), args...)
-				fmt.Fprint(ts.Stdout(), got.stdout)
-				fmt.Fprint(ts.Stderr(), got.stderr)
-				ts.Setenv("CODE", strconv.Itoa(got.code))
-				if (got.code != 0) != neg {
-					ts.Fatalf("kalla %s: exit code %d\n%s%s", strings.Join(args, " "), got.code, got.stdout, got.stderr)
-				}
-			},
+			"kalla":  program("kalla", cli.Main),
+			"kallad": program("kallad", cli.Daemon),
 			"code": func(ts *testscript.TestScript, neg bool, args []string) {
 				if len(args) != 1 || neg {
 					ts.Fatalf("usage: code N")

@@ -14,6 +14,12 @@ import (
 	"kalla/internal/telemetry"
 )
 
+// Secrets of the scheduler that stand in no flag, where everybody could see them.
+const (
+	tokenEnv       = "KALLA_WORKER_TOKEN"
+	callbackKeyEnv = "KALLA_CALLBACK_KEY"
+)
+
 // Daemon runs one command of kallad and returns its exit code. Cancelling ctx
 // stops a daemon in order, which is no failure.
 func Daemon(ctx context.Context, env Env) int {
@@ -128,7 +134,7 @@ func (c *command) schedulerConfig() (app.SchedulerConfig, error) {
 	if cfg.Token, err = c.token(); err != nil {
 		return none, err
 	}
-	cfg.CallbackKey, _ = c.env.LookupEnv("KALLA_CALLBACK_KEY")
+	cfg.CallbackKey, _ = c.env.LookupEnv(callbackKeyEnv)
 	if cfg.LookupEnv, err = c.jobEnv(); err != nil {
 		return none, err
 	}
@@ -161,8 +167,8 @@ const minToken = 16
 
 // token is what clients must send; empty means that nothing is asked for.
 func (c *command) token() (string, error) {
-	token, _ := c.env.LookupEnv("KALLA_WORKER_TOKEN")
-	where := "KALLA_WORKER_TOKEN"
+	token, _ := c.env.LookupEnv(tokenEnv)
+	where := tokenEnv
 	if file := c.settings.get(keyTokenFile); file != "" {
 		var err error
 		if token, err = readPrivate(c.path(file), "--token-file"); err != nil {

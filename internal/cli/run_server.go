@@ -32,7 +32,7 @@ func refuseOwnLimits(flags *pflag.FlagSet) error {
 // reconcileAt has the scheduler at a URL run a bound recipe and waits for the
 // end. Cancelling ctx cancels the job.
 func (c *command) reconcileAt(ctx context.Context, server string, doc *recipe.Document, r *kalla.Recipe, base, out string, quiet bool) (*kalla.Summary, error) {
-	token, _ := c.env.LookupEnv("KALLA_WORKER_TOKEN")
+	token, _ := c.env.LookupEnv(tokenEnv)
 	client, err := job.NewClient(server, token)
 	if err != nil {
 		return nil, err
