@@ -42,6 +42,9 @@ func NewClient(baseURL, token string) (*Client, error) {
 // Close lets go of the connections that are kept for later.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
+// ErrUnreachable is in the chain of an error that is no answer of a scheduler.
+var ErrUnreachable = errors.New("the scheduler cannot be reached")
+
 // StatusError is an answer of a scheduler that is an error. What the client
 // returns wraps it in a *kalla.Error; where the request had faults, it wraps those.
 type StatusError struct {
@@ -76,6 +79,21 @@ func (c *Client) Get(ctx context.Context, runID string) (out Job, err error) {
 // Cancel ends a job and returns it as it then is; its engine may take a second to stop.
 func (c *Client) Cancel(ctx context.Context, runID string) (out Job, err error) {
 	return out, c.do(ctx, "cancelling job", http.MethodDelete, "/api/jobs/"+url.PathEscape(runID), nil, &out)
+}
+
+// Engine says which engine runs the jobs, and how many run.
+func (c *Client) Engine(ctx context.Context) (out Engine, err error) {
+	return out, c.do(ctx, "asking for the engine", http.MethodGet, "/api/engine", nil, &out)
+}
+
+// Preview looks at a source.
+func (c *Client) Preview(ctx context.Context, req PreviewRequest) (out Preview, err error) {
+	return out, c.do(ctx, "looking at source", http.MethodPost, "/api/preview", req, &out)
+}
+
+// Validate finds what is wrong with a recipe, and what it would do.
+func (c *Client) Validate(ctx context.Context, req ValidateRequest) (out Validation, err error) {
+	return out, c.do(ctx, "checking recipe", http.MethodPost, "/api/validate", req, &out)
 }
 
 // Wait looks at a job again and again until it has ended, and tells report
@@ -119,7 +137,7 @@ func (c *Client) do(ctx context.Context, op, method, path string, in, out any) e
 		if ctx.Err() != nil {
 			return &kalla.Error{Code: kalla.CodeCanceled, Op: op, Where: c.base, Err: ctx.Err()}
 		}
-		return &kalla.Error{Code: kalla.CodeSource, Op: op, Where: c.base, Why: "the scheduler cannot be reached", Hint: "see that kallad scheduler runs there: " + err.Error(), Err: err}
+		return &kalla.Error{Code: kalla.CodeSource, Op: op, Where: c.base, Why: ErrUnreachable.Error(), Hint: "see that kallad scheduler runs there: " + err.Error(), Err: errors.Join(ErrUnreachable, err)}
 	}
 	var body io.Reader
 	if in != nil {

@@ -157,3 +157,6 @@ func PrincipalOf(ctx context.Context) *Principal { return requestOf(ctx).princip
 // ClientAddr returns the address of the client, which a trusted proxy may have
 // told. It is not valid where Middleware has not run.
 func ClientAddr(ctx context.Context) netip.Addr { return requestOf(ctx).addr }
+
+// OIDC reports whether one can sign in by OpenID Connect.
+func (s *Service) OIDC() bool { return s.oidc != nil }
