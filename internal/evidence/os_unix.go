@@ -20,7 +20,3 @@ func syncPath(path string) error {
 	}
 	return nil
 }
-
-func isNoSpace(err error) bool {
-	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
-}

@@ -1,11 +1,6 @@
 package evidence
 
-import (
-	"errors"
-	"os"
-
-	"golang.org/x/sys/windows"
-)
+import "os"
 
 // syncPath makes a file durable. Windows flushes neither folders nor handles that are open for reading.
 func syncPath(path string) error {
@@ -19,5 +14,3 @@ func syncPath(path string) error {
 	defer f.Close()
 	return f.Sync()
 }
-
-func isNoSpace(err error) bool { return errors.Is(err, windows.ERROR_DISK_FULL) }

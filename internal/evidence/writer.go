@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"kalla"
+	"kalla/internal/machine"
 	"kalla/internal/scratch"
 )
 
@@ -310,7 +311,7 @@ func writeError(op, where string, err error) error {
 	switch {
 	case errors.Is(err, fs.ErrPermission):
 		hint = "choose a folder that you may write to with --out"
-	case isNoSpace(err):
+	case machine.DiskFull(err):
 		code, hint = kalla.CodeLimit, "free some space, choose another disk with --out, or keep less with --evidence keys"
 	}
 	return &kalla.Error{Code: code, Op: publishing, Where: where, Why: why, Hint: hint, Err: err}

@@ -3,7 +3,9 @@
 package machine
 
 import (
+	"errors"
 	"os"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -15,4 +17,9 @@ func DiskFree(dir string) (int64, error) {
 		return 0, &os.PathError{Op: "statfs", Path: dir, Err: err}
 	}
 	return int64(fs.Bavail) * int64(fs.Bsize), nil
+}
+
+// DiskFull reports whether an error says that a disk or a quota is used up.
+func DiskFull(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }

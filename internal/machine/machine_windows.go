@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"errors"
 	"unsafe"
 
 	"golang.org/x/sys/windows"
@@ -47,3 +48,6 @@ func DiskFree(dir string) (int64, error) {
 	}
 	return int64(free), nil
 }
+
+// DiskFull reports whether an error says that a disk or a quota is used up.
+func DiskFull(err error) bool { return errors.Is(err, windows.ERROR_DISK_FULL) }

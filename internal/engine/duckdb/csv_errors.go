@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"kalla"
+	"kalla/internal/machine"
 	"kalla/internal/source"
 )
 
@@ -254,6 +255,9 @@ func fileError(path string, err error) *kalla.Error {
 	switch {
 	case errors.As(err, &known):
 		e.Why, e.Hint = known.Why, known.Hint
+	case machine.DiskFull(err):
+		e.Code, e.Why = kalla.CodeLimit, "the disk for temporary files is full, which its copy in UTF-8 needs"
+		e.Hint = "free space in the temporary folder, or name another with --temp-dir"
 	case errors.Is(err, fs.ErrNotExist):
 		e.Why = "there is no such file"
 	case errors.Is(err, fs.ErrPermission):

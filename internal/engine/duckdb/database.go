@@ -196,7 +196,7 @@ func queryError(ctx context.Context, src source.Source, err error) error {
 		e.Why, e.Hint = fmt.Sprintf("user %q may not read it", src.User), "grant SELECT on it"
 	case strings.Contains(message, "file is not a database"):
 		e.Why = "this is not a SQLite database"
-	case strings.Contains(message, "server closed the connection") || strings.Contains(message, "Lost connection"):
+	case containsAny(message, "server closed the connection", "terminating connection", "Lost connection", "server has gone away"):
 		e.Why, e.Hint = "the connection broke off", "check the server's log, then run again"
 	}
 	return e

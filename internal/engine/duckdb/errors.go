@@ -28,6 +28,9 @@ func engineError(ctx context.Context, err error) error {
 	var d *driver.Error
 	if errors.As(err, &d) {
 		switch {
+		case d.Type == driver.ErrorTypeOutOfMemory && strings.Contains(err.Error(), "failed to offload"):
+			out.Code, out.Why = kalla.CodeLimit, "the memory limit does not suffice, and the disk for temporary files is full: "+plainMessage(err)
+			out.Hint = "free space in the temporary folder, name another with --temp-dir, or raise --memory"
 		case d.Type == driver.ErrorTypeOutOfMemory:
 			out.Code, out.Why = kalla.CodeLimit, "the memory limit does not suffice: "+plainMessage(err)
 			out.Hint = "raise --memory, or lower --threads"

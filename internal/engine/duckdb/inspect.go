@@ -20,7 +20,10 @@ func (s *Session) Describe(ctx context.Context, in engine.Input) (kalla.Schema, 
 		schema, err = s.describeQuery(ctx, q)
 		return err
 	})
-	return schema, err
+	if err != nil {
+		return nil, err
+	}
+	return schema, nil
 }
 
 // Preview returns up to limit rows that pass the filters. Without filters they are the first of the source.
@@ -40,7 +43,10 @@ func (s *Session) Preview(ctx context.Context, in engine.Input, limit int) (kall
 			return err
 		})
 	})
-	return schema, out, err
+	if err != nil {
+		return nil, nil, err
+	}
+	return schema, out, nil
 }
 
 // textRows returns the rows of a query with each value as text.
@@ -105,6 +111,10 @@ func (s *Session) Profile(ctx context.Context, in engine.Input) ([]engine.Column
 // inspect mounts a source and looks at it. Where the sample that its types come
 // from was not enough, it looks again with the types of the whole source.
 func (s *Session) inspect(ctx context.Context, in engine.Input, look func(*mount) error) error {
+	return s.outside(ctx, []engine.Input{in}, func() error { return s.inspectNow(ctx, in, look) })
+}
+
+func (s *Session) inspectNow(ctx context.Context, in engine.Input, look func(*mount) error) error {
 	err := s.defineFor(ctx, []engine.Input{in})
 	var m *mount
 	if err == nil {
@@ -124,13 +134,17 @@ func (s *Session) inspect(ctx context.Context, in engine.Input, look func(*mount
 }
 
 // Count returns how many rows pass the filters.
-func (s *Session) Count(ctx context.Context, in engine.Input) (rows int64, err error) {
-	err = s.inspect(ctx, in, func(m *mount) error {
+func (s *Session) Count(ctx context.Context, in engine.Input) (int64, error) {
+	var rows int64
+	err := s.inspect(ctx, in, func(m *mount) error {
 		q, err := m.query(in)
 		if err != nil {
 			return err
 		}
 		return s.conn.QueryRowContext(ctx, "SELECT count(*) FROM ("+q+")").Scan(&rows)
 	})
-	return rows, err
+	if err != nil {
+		return 0, err
+	}
+	return rows, nil
 }

@@ -2,7 +2,9 @@ package duckdb
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 
 	"kalla"
 )
@@ -20,7 +22,13 @@ const dictionaryBound = 8192
 
 // WriteParquet writes the rows of a query to a Parquet file.
 func (s *Session) WriteParquet(ctx context.Context, query, path string) (int64, error) {
-	return s.Exec(ctx, fmt.Sprintf("COPY (%s) TO %s (FORMAT parquet, DICTIONARY_SIZE_LIMIT %d)", query, text(path), dictionaryBound))
+	rows, err := s.Exec(ctx, fmt.Sprintf("COPY (%s) TO %s (FORMAT parquet, DICTIONARY_SIZE_LIMIT %d)", query, text(path), dictionaryBound))
+	var e *kalla.Error
+	if errors.As(err, &e) && e.Code == kalla.CodeLimit && strings.Contains(e.Why, path) {
+		e.Op, e.Why = "writing evidence", "the disk is full"
+		e.Hint = "free some space, choose another disk with --out (with --temp-dir for evidence in a bucket), or keep less with --evidence keys"
+	}
+	return rows, err
 }
 
 // Gate returns the gate that SQL texts of recipes pass before this session runs them.

@@ -12,7 +12,8 @@ import (
 )
 
 func postgresTarget(src source.Source) string {
-	parts := []string{"host=" + libpq(src.Host), "port=" + libpq(src.Port), "dbname=" + libpq(src.Database), "application_name=kalla"}
+	parts := []string{"host=" + libpq(src.Host), "port=" + libpq(src.Port), "dbname=" + libpq(src.Database), "application_name=kalla",
+		"keepalives_idle=30", "keepalives_interval=10", "keepalives_count=3"} // a server that is gone without a word is found out within a minute
 	for key, name := range map[string]string{"user": "user", "password": "password", "sslmode": "sslmode", "connect_timeout": "connect_timeout"} {
 		if v := src.Get(name); v != "" {
 			parts = append(parts, key+"="+libpq(v))

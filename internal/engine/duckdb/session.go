@@ -51,6 +51,7 @@ type Session struct {
 		sync.Mutex
 		conn mapping.Connection // nil pointer once closed
 	}
+	left      chan error // ends with what was left behind when its context ended; nil mostly
 	closeOnce sync.Once
 	closeErr  error
 }
@@ -258,8 +259,20 @@ func (s *Session) Progress() float64 {
 	return min(percent/100, 1)
 }
 
-// Close frees the instance and removes its temporary folder.
+// Close frees the instance and removes its temporary folder. Where a call was left
+// behind that waits for a server, that happens when it ends.
 func (s *Session) Close() error {
+	if s.left != nil {
+		go func() {
+			<-s.left
+			_ = s.close()
+		}()
+		return nil
+	}
+	return s.close()
+}
+
+func (s *Session) close() error {
 	s.closeOnce.Do(func() {
 		s.progress.Lock()
 		s.progress.conn = mapping.Connection{}

@@ -172,6 +172,18 @@ func (s *Session) Stage(ctx context.Context, inputs []engine.Input, report func(
 	if report == nil {
 		report = func(kalla.Progress) {}
 	}
+	var tables []engine.Table
+	err := s.outside(ctx, inputs, func() (err error) {
+		tables, err = s.stageAll(ctx, inputs, untilDone(ctx, report))
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return tables, nil
+}
+
+func (s *Session) stageAll(ctx context.Context, inputs []engine.Input, report func(kalla.Progress)) ([]engine.Table, error) {
 	if err := s.defineFor(ctx, inputs); err != nil {
 		return nil, engineError(ctx, err)
 	}
@@ -366,6 +378,10 @@ func stageError(ctx context.Context, in engine.Input, err error) error {
 	errors.As(classified, &known)
 	e := *known
 	if e.Code == kalla.CodeEngine {
+		if in.Source.Type.IsDatabase() {
+			errors.As(queryError(ctx, in.Source, err), &known)
+			e = *known
+		}
 		e.Code = kalla.CodeSource
 	}
 	e.Op, e.Where, e.Why, e.Err = op, in.Source.Location(), in.Source.Redact(e.Why), nil
