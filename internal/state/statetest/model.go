@@ -39,8 +39,10 @@ func testRunModel(t *testing.T, url string) {
 			return r
 		}
 		claimed := false
-		check := func(before *state.Run, c state.Change, o state.Outcome) {
+		before := read()
+		check := func(c state.Change, o state.Outcome) {
 			after := read()
+			defer func() { before = after }()
 			switch o {
 			case state.Stale:
 				if !reflect.DeepEqual(before, after) {
@@ -70,7 +72,6 @@ func testRunModel(t *testing.T, url string) {
 			}
 		}
 		claim := func() {
-			before := read()
 			runs, err := s.ClaimExpired(ctx, lease, 1000)
 			if err != nil {
 				t.Fatal(err)
@@ -85,12 +86,11 @@ func testRunModel(t *testing.T, url string) {
 			if due := before.LeaseUntil != nil && !before.LeaseUntil.After(clock.Now()); due != (o == state.Applied) {
 				t.Fatalf("claimed: %v, with its lease until %v at %v", o, before.LeaseUntil, clock.Now())
 			}
-			check(before, nil, o)
+			check(nil, o)
 			claimed = false
 		}
 
 		for range rapid.IntRange(0, 25).Draw(t, "steps") {
-			before := read()
 			attempt := rapid.IntRange(0, n.MaxAttempts+1).Draw(t, "attempt")
 			var c state.Change
 			switch rapid.IntRange(0, 8).Draw(t, "what") {
@@ -128,20 +128,23 @@ func testRunModel(t *testing.T, url string) {
 					t.Fatalf("%T of attempt %d was applied to attempt %d", c, attempt, before.Attempt)
 				}
 			}
-			if now := read(); now.State != after.State || now.Attempt != after.Attempt || now.Revision != after.Revision {
-				t.Fatalf("returned %+v, stored %+v", after, now)
+			check(c, o)
+			if before.State != after.State || before.Attempt != after.Attempt || before.Revision != after.Revision {
+				t.Fatalf("returned %+v, stored %+v", after, before)
 			}
-			check(before, c, o)
 		}
 
 		// From here on every scheduler dies as soon as it has the run: it ends all the same.
-		for round := 0; !final(read().State); round++ {
+		for round := 0; !final(before.State); round++ {
 			if round > n.MaxAttempts {
-				t.Fatalf("stuck: %+v", read())
+				t.Fatalf("stuck: %+v", before)
 			}
-			if _, _, err := s.Advance(ctx, id, state.Accepted{SchedulerURL: "http://dead", Lease: lease}); err != nil {
+			c := state.Accepted{SchedulerURL: "http://dead", Lease: lease}
+			_, o, err := s.Advance(ctx, id, c)
+			if err != nil {
 				t.Fatal(err)
 			}
+			check(c, o)
 			clock.Pass(10 * time.Minute)
 			claim()
 		}
@@ -158,8 +161,8 @@ func testRunModel(t *testing.T, url string) {
 				t.Fatalf("event %+v after %+v", e, events[i-1])
 			}
 		}
-		if last := events[len(events)-1]; last.State != read().State {
-			t.Fatalf("the last event is %s, the run %s", last.State, read().State)
+		if last := events[len(events)-1]; last.State != before.State {
+			t.Fatalf("the last event is %s, the run %s", last.State, before.State)
 		}
 	})
 }
