@@ -46,7 +46,7 @@ func (r Runner) Adopt(ctx context.Context, runID, out string) (*kalla.Summary, e
 	case ctx.Err() != nil:
 		return nil, err
 	case err != nil || m == nil:
-		return nil, nil //nolint:nilerr // what cannot be read is no evidence: the run makes it, or says why it cannot
+		return nil, nil // what cannot be read is no evidence: the run makes it, or says why it cannot
 	}
 	m.Summary.Evidence = place.String()
 	return &m.Summary, nil

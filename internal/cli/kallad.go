@@ -142,6 +142,7 @@ func (c *command) schedulerConfig() (app.SchedulerConfig, error) {
 	// Who names something on loopback too, as behind a proxy, means that and no more.
 	cfg.Open = cfg.Loopback && len(cfg.FileDirs) == 0 && len(cfg.Hosts) == 0
 	if cfg.Loopback {
+		cfg.Callbacks = append(cfg.Callbacks, "localhost") // who asks for a job is on this machine
 		return cfg, nil
 	}
 	elsewhere := "binding to " + cfg.Host + " lets other machines in"

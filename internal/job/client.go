@@ -31,6 +31,7 @@ func NewClient(baseURL, token string) (*Client, error) {
 		return nil, &kalla.Error{Code: kalla.CodeUsage, Op: "reading scheduler URL", Why: "it is not the http or https URL of a server", Hint: "write http://localhost:9090"}
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.Proxy = nil // the environment is not this package's to read
 	transport.ResponseHeaderTimeout = 2 * time.Minute
 	return &Client{base: strings.TrimSuffix(u.String(), "/"), token: token, http: &http.Client{
 		Transport: transport,

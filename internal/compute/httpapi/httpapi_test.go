@@ -131,7 +131,7 @@ func TestErrors(t *testing.T) {
 		status int
 		retry  string
 	}{
-		{"full", known(kalla.CodeLimit, &compute.QueueFullError{Limit: 5, RetryAfter: 15500 * time.Millisecond // more than huma gives a body unless it is told}), http.StatusTooManyRequests, "2"},
+		{"full", known(kalla.CodeLimit, &compute.QueueFullError{Limit: 5, RetryAfter: 1500 * time.Millisecond}), http.StatusTooManyRequests, "2"},
 		{"conflict", known(kalla.CodeUsage, compute.ErrConflict), http.StatusConflict, ""},
 		{"final", known(kalla.CodeUsage, compute.ErrFinal), http.StatusConflict, ""},
 		{"not found", known(kalla.CodeUsage, compute.ErrNotFound), http.StatusNotFound, ""},

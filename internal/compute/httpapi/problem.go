@@ -39,9 +39,13 @@ func problem(status int, detail, hint string) *Problem {
 	return &Problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: detail, Hint: hint}
 }
 
-// Error, GetStatus and ContentType are what huma asks of an answer that is an error.
-func (p *Problem) Error() string             { return p.Detail }
-func (p *Problem) GetStatus() int            { return p.Status }
+// Error returns the detail.
+func (p *Problem) Error() string { return p.Detail }
+
+// GetStatus returns the status to answer with.
+func (p *Problem) GetStatus() int { return p.Status }
+
+// ContentType says that the body is a problem.
 func (p *Problem) ContentType(string) string { return problemType }
 
 // write answers with the problem where huma does not.
