@@ -47,7 +47,7 @@ func (s *Service) Preview(ctx context.Context, req job.PreviewRequest) (*job.Pre
 	}
 	var filters []kalla.Filter
 	for i, f := range req.Filters {
-		filter, wrong := readFilter(fmt.Sprintf("filters[%d]", i), f)
+		filter, wrong := f.Read(fmt.Sprintf("filters[%d]", i))
 		filters, faults = append(filters, filter), append(faults, wrong...)
 	}
 	if len(faults) > 0 {

@@ -193,7 +193,7 @@ func (r *reader) query(req *job.Request) *task {
 		out := kalla.Source{Alias: ownAlias(s.Alias, name, table, taken), URI: s.URI}
 		paths["sources."+name+".primary_key"], out.PrimaryKey = r.key(keys, s.Alias, table)
 		for k, f := range s.Filters {
-			filter, faults := readFilter(fmt.Sprintf("%s.filters[%d]", at, k), f)
+			filter, faults := f.Read(fmt.Sprintf("%s.filters[%d]", at, k))
 			r.faults = append(r.faults, faults...)
 			out.Filters = append(out.Filters, filter)
 		}
@@ -284,72 +284,6 @@ func translate(path string, known map[string]string) string {
 		}
 	}
 	return path
-}
-
-var filterOps = []string{"eq", "neq", "gt", "gte", "lt", "lte", "between", "in", "like", "is_null", "not_null"}
-
-// readFilter reads a filter. Numbers are kept digit by digit as they are written.
-func readFilter(path string, f job.Filter) (kalla.Filter, kalla.Faults) {
-	r := reader{}
-	out := kalla.Filter{Column: f.Column, Op: kalla.FilterOp(f.Op)}
-	if f.Column == "" {
-		r.add(path+".column", "is missing", `a filter is written {"column": "status", "op": "neq", "value": "cancelled"}`)
-	}
-	r.word(path+".op", f.Op, filterOps...)
-	if f.Op == "" {
-		r.add(path+".op", "is missing", "write "+strings.Join(filterOps[:len(filterOps)-1], ", ")+" or not_null")
-	}
-	if len(r.faults) > 0 {
-		return out, r.faults
-	}
-	path += ".value"
-	var value any
-	if len(f.Value) > 0 {
-		decoder := json.NewDecoder(bytes.NewReader(f.Value))
-		decoder.UseNumber()
-		if err := decoder.Decode(&value); err != nil {
-			r.add(path, "is no JSON value", "")
-			return out, r.faults
-		}
-	}
-	items, isList := value.([]any)
-	if !isList && value != nil {
-		items = []any{value}
-	}
-	several := out.Op == kalla.FilterIn || out.Op == kalla.FilterBetween
-	switch n := len(items); {
-	case out.Op == kalla.FilterIsNull || out.Op == kalla.FilterIsNotNull:
-		if n > 0 {
-			r.add(path, f.Op+" takes no value", "leave it out")
-		}
-	case n == 0:
-		r.add(path, "is missing", "say what the column is compared with; for no value use is_null")
-	case isList && !several:
-		r.add(path, f.Op+" takes one value, this is a list", "use in for any of several values, between for a range")
-	case !isList && several:
-		r.add(path, f.Op+" takes a list", "write it like [100, 200]")
-	case out.Op == kalla.FilterBetween && n != 2:
-		r.add(path, fmt.Sprintf("between takes two values, this has %d", n), "write it like [100, 200]; both ends are included")
-	}
-	for i, item := range items {
-		at := path
-		if isList {
-			at = fmt.Sprintf("%s[%d]", path, i)
-		}
-		switch item := item.(type) {
-		case string:
-			out.Values = append(out.Values, item)
-		case json.Number:
-			out.Values = append(out.Values, item.String())
-		case bool:
-			out.Values = append(out.Values, strconv.FormatBool(item))
-		case nil:
-			r.add(at, "is null, which nothing equals", "use is_null or not_null")
-		default:
-			r.add(at, "is neither a text nor a number nor a boolean", "write one of them")
-		}
-	}
-	return out, r.faults
 }
 
 // sources finds where the sources are.
