@@ -101,6 +101,7 @@ type bench struct {
 	databaseURL string
 	self        string // this program
 	log         io.Writer
+	scheduler   *scheduler // of the workload, if it has jobs
 }
 
 // prepare makes paths absolute, because Kalla runs in a folder of its own.

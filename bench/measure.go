@@ -50,6 +50,20 @@ func (b *bench) measure(ctx context.Context, w workload) (workloadReport, error)
 	}
 	r := workloadReport{Name: w.name, What: w.what, Bars: w.bars, LoadBefore: loadAverage()}
 	for _, c := range w.contenders {
+		if c.job && b.scheduler == nil {
+			var env []string
+			if c.postgres {
+				var err error
+				if env, err = b.postgresEnv(c.data); err != nil {
+					return workloadReport{}, err
+				}
+			}
+			var err error
+			if b.scheduler, err = b.startScheduler(ctx, env); err != nil {
+				return workloadReport{}, err
+			}
+			defer func() { b.scheduler.stop(); b.scheduler = nil }()
+		}
 		b.logf("%s: %s: warming up", w.name, c.name)
 		if _, err := b.runOnce(ctx, c, truths[c.data.name]); err != nil {
 			return workloadReport{}, err
@@ -136,6 +150,9 @@ func (b *bench) command(ctx context.Context, c contender) (*exec.Cmd, error) {
 // runOnce runs a contender into an empty folder. What Kalla says it found is
 // compared with the truth every time.
 func (b *bench) runOnce(ctx context.Context, c contender, truth demo.Truth) (sample, error) {
+	if c.job {
+		return b.submit(ctx, b.scheduler, c, truth)
+	}
 	out := b.out(c)
 	if err := os.RemoveAll(out); err != nil {
 		return sample{}, err

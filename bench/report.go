@@ -66,7 +66,10 @@ func (w workloadReport) outcomes() []outcome {
 	var out []outcome
 	for _, b := range w.Bars {
 		o := outcome{What: fmt.Sprintf("%s of %s", b.measure, b.of), Bar: b.most}
-		if b.to != "" {
+		switch {
+		case b.over:
+			o.What += ", over that of " + b.to
+		case b.to != "":
 			o.What += ", times that of " + b.to
 		}
 		if b.perRow {
@@ -75,7 +78,7 @@ func (w workloadReport) outcomes() []outcome {
 		figures := w.figures(b)
 		o.Figure, o.Least, o.Most = median(figures), slices.Min(figures), slices.Max(figures)
 		o.Held = o.Figure <= b.most
-		if b.to != "" && b.measure == wall {
+		if b.to != "" && b.measure == wall && !b.over {
 			b.measure = cpu
 			o.CPU = median(w.figures(b))
 		}
@@ -93,6 +96,10 @@ func (w workloadReport) figures(b bar) []float64 {
 	}
 	to := w.contender(b.to)
 	for i, base := range to.values(b.measure) {
+		if b.over {
+			figures[i] -= base
+			continue
+		}
 		figures[i] /= base
 		if b.perRow {
 			figures[i] *= float64(to.Rows) / float64(of.Rows)

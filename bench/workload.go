@@ -22,6 +22,8 @@ type contender struct {
 	script   string   // of plain/, for the plain DuckDB script; empty for Kalla
 	flags    []string // of kalla run
 	postgres bool     // the sources are tables, not files
+	job      bool     // through a scheduler that runs: from the request to the callback that says it is complete
+	query    bool     // as one query, as clients of the predecessor send it, instead of the recipe
 }
 
 // dataset is a data set below bench/data.
@@ -31,11 +33,12 @@ type dataset struct {
 }
 
 // bar is the most that a figure may be: a measure of one contender, or its
-// ratio to that of another.
+// ratio to that of another, or what it has over that.
 type bar struct {
 	of, to  string // to is empty for an absolute figure
 	measure measure
 	perRow  bool
+	over    bool // the difference counts, not the ratio
 	most    float64
 }
 
@@ -50,6 +53,8 @@ const (
 const (
 	plainScript = "plain"
 	withKalla   = "kalla"
+	asJob       = "job"
+	asQuery     = "job, query"
 )
 
 var (
@@ -83,6 +88,21 @@ var workloads = []workload{
 		name: "cold10k", what: "10k invoices, 9.5k payments, the whole process",
 		contenders: []contender{{name: plainScript, data: small, script: "csv"}, {name: withKalla, data: small}},
 		bars:       []bar{{of: withKalla, measure: wall, most: 0.5}},
+	},
+	{
+		name: "job10k", what: "10k × 9.5k as a job of a scheduler, from the request to the last callback, and as kalla run",
+		contenders: []contender{{name: withKalla, data: small}, {name: asJob, data: small, job: true}, {name: asQuery, data: small, job: true, query: true}},
+		bars:       []bar{{of: asJob, to: withKalla, measure: wall, over: true, most: 0.5}, {of: asQuery, to: withKalla, measure: wall, over: true, most: 0.5}},
+	},
+	{ // the predecessor took 15.8 s
+		name: "jobcsv1m", what: "1M × 0.95M from CSV as a job of a scheduler, full evidence",
+		contenders: []contender{{name: asJob, data: million, job: true}, {name: asQuery, data: million, job: true, query: true}},
+		bars:       []bar{{of: asJob, measure: wall, most: 15.8 / 3}, {of: asQuery, measure: wall, most: 15.8 / 3}},
+	},
+	{ // the predecessor took 24.4 s
+		name: "jobpg1m", what: "the same from PostgreSQL",
+		contenders: []contender{{name: asJob, data: million, job: true, postgres: true}, {name: asQuery, data: million, job: true, query: true, postgres: true}},
+		bars:       []bar{{of: asJob, measure: wall, most: 24.4 / 3}, {of: asQuery, measure: wall, most: 24.4 / 3}},
 	},
 	{
 		name: "mem10m", what: "10M against 10M in 1 GB, and without a limit",
