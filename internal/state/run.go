@@ -133,6 +133,8 @@ type (
 		Attempt int
 		Failure job.Failure
 	}
+	// Lost is that the scheduler does not know the attempt, which is made again at once.
+	Lost struct{ Attempt int }
 	// CancelRequested is that somebody wants it stopped.
 	CancelRequested struct{}
 
@@ -145,6 +147,7 @@ func (Progressed) change()      {}
 func (Alive) change()           {}
 func (Succeeded) change()       {}
 func (Broke) change()           {}
+func (Lost) change()            {}
 func (CancelRequested) change() {}
 func (expired) change()         {}
 
@@ -255,31 +258,50 @@ func (r *Run) step(c Change, now time.Time) (o Outcome, event bool) {
 		}
 		return Applied, true
 
+	case Lost:
+		if !present(c.Attempt) || r.State == Pending {
+			return Stale, false
+		}
+		r.again("it does not know the run", now)
+		return Applied, true
+
 	case expired:
 		switch {
 		case r.LeaseUntil.After(now):
 			return Stale, false
-		case r.CancelRequestedAt != nil:
-			r.Failure = &job.Failure{Code: string(kalla.CodeCanceled), Message: "it was cancelled; its scheduler gave no sign of life"}
-			end(Cancelled)
 		case r.State == Pending: // nobody handed it over: the attempt is still to be made
 			hold(c.lease)
 			r.HeartbeatAt = nil
 			return Applied, false
-		case r.Attempt == r.MaxAttempts:
-			r.Failure = &job.Failure{Code: string(kalla.CodeEngine), Stage: stageOf(r.State),
-				Message: fmt.Sprintf("running the recipe: %s: no sign of life since %s (attempt %d of %d)", r.SchedulerURL, r.LeaseUntil.Format(time.RFC3339), r.Attempt, r.MaxAttempts),
-				Hint:    "look whether the scheduler runs and reaches the app, then run it again"}
-			end(Failed)
-		default:
-			r.Attempt++
-			r.State, r.SchedulerURL, r.Progress, r.StartedAt = Pending, "", nil, nil
+		}
+		if r.again("no sign of life since "+r.LeaseUntil.Format(time.RFC3339), now); !r.State.Final() {
 			hold(c.lease)
 			r.HeartbeatAt = nil
 		}
 		return Applied, true
 	}
 	return Stale, false
+}
+
+// again makes the next attempt of a run whose scheduler is lost, why says how,
+// or ends it where there is none.
+func (r *Run) again(why string, now time.Time) {
+	switch {
+	case r.CancelRequestedAt != nil:
+		r.Failure = &job.Failure{Code: string(kalla.CodeCanceled), Message: "it was cancelled; its scheduler is lost: " + why}
+		r.State = Cancelled
+	case r.Attempt == r.MaxAttempts:
+		r.Failure = &job.Failure{Code: string(kalla.CodeEngine), Stage: stageOf(r.State),
+			Message: fmt.Sprintf("running the recipe: %s: %s (attempt %d of %d)", r.SchedulerURL, why, r.Attempt, r.MaxAttempts),
+			Hint:    "look whether the scheduler runs and reaches the app, then run it again"}
+		r.State = Failed
+	default:
+		r.Attempt++
+		r.State, r.SchedulerURL, r.Progress, r.StartedAt = Pending, "", nil, nil
+		r.LeaseUntil, r.HeartbeatAt = &now, nil
+		return
+	}
+	r.EndedAt, r.LeaseUntil = &now, nil
 }
 
 func stageOf(s RunState) kalla.Stage {
