@@ -159,48 +159,57 @@ func (s *Store) comparison(before, after *Run) (maker, string, error) {
 		}
 	}
 	return func(ctx context.Context, name string) (made, error) {
-		pairs := func(i int) string {
-			t, r := tables[i][Matched], []*Run{before, after}[i]
-			return "SELECT " + keyText(t.keyOf(r, kalla.Left)) + " AS l, " + keyText(t.keyOf(r, kalla.Right)) + " AS r, pass FROM " + t.from
-		}
-		// A record whose partners changed is in a pair that only one of the runs has.
-		if _, err := s.db.Exec(ctx, "CREATE TABLE "+name+"_pairs AS SELECT coalesce(b.l, a.l) AS l, coalesce(b.r, a.r) AS r FROM ("+pairs(0)+") b FULL JOIN ("+pairs(1)+") a ON b.l = a.l AND b.r = a.r WHERE b.l IS NULL OR a.l IS NULL"); err != nil {
-			return made{}, err
-		}
-		var sum made
-		for _, side := range []kalla.Side{kalla.Left, kalla.Right} {
-			mine, other := "l", "r"
-			if side == kalla.Right {
-				mine, other = other, mine
-			}
-			var unmatched [2]string
-			for i, r := range []*Run{before, after} {
-				t := tables[i][Unmatched(side)]
-				unmatched[i] = "SELECT " + keyText(t.keyOf(r, side)) + " AS key, min(" + ident(t.reason) + ") AS reason FROM " + t.from + " GROUP BY 1 HAVING key IS NOT NULL"
-			}
-			matched := func(i int) string {
-				return "SELECT " + mine + " AS key, min(pass) AS pass, min(" + other + ") AS partner, count(DISTINCT " + other + ") AS partners FROM (" + pairs(i) + ") WHERE " + mine + " IN (SELECT key FROM touched) GROUP BY 1"
-			}
-			query := fmt.Sprintf(`CREATE TABLE %s_%s AS WITH ub AS MATERIALIZED (%s), ua AS MATERIALIZED (%s),
-touched AS MATERIALIZED (SELECT %s AS key FROM %s_pairs UNION SELECT coalesce(ub.key, ua.key) FROM ub FULL JOIN ua ON ub.key = ua.key WHERE ub.reason IS DISTINCT FROM ua.reason),
-mb AS (%s), ma AS (%s)
-SELECT t.key, CASE WHEN mb.key IS NULL AND ub.key IS NULL THEN 'new' WHEN ma.key IS NULL AND ua.key IS NULL THEN 'gone'
- WHEN ma.key IS NULL AND mb.key IS NULL THEN 'reason_changed' WHEN mb.key IS NULL THEN 'newly_matched' WHEN ma.key IS NULL THEN 'came_apart' ELSE 'matched_to_other' END AS change,
- ub.reason AS before_reason, mb.pass AS before_pass, mb.partner AS before_partner, mb.partners AS before_partners,
- ua.reason AS after_reason, ma.pass AS after_pass, ma.partner AS after_partner, ma.partners AS after_partners
-FROM touched t LEFT JOIN ub ON ub.key = t.key LEFT JOIN ua ON ua.key = t.key LEFT JOIN mb ON mb.key = t.key LEFT JOIN ma ON ma.key = t.key ORDER BY 2, 1`,
-				name, side, unmatched[0], unmatched[1], mine, name, matched(0), matched(1))
-			if _, err := s.db.Exec(ctx, query); err != nil {
-				return made{}, err
-			}
-			n, err := s.numbers(ctx, "SELECT count(*) FROM "+name+"_"+string(side))
-			if err != nil {
-				return made{}, err
-			}
-			sum.rows += n[0]
-		}
-		_, err := s.db.Exec(ctx, "DROP TABLE "+name+"_pairs")
-		sum.bytes = bytesPerIndex + bytesPerChange*sum.rows
-		return sum, err
+		return s.makeComparison(ctx, name, [2]*Run{before, after}, tables)
 	}, hex.EncodeToString(files.Sum(nil)), nil
 }
+
+// makeComparison fills the tables of a comparison; before comes first, then after.
+func (s *Store) makeComparison(ctx context.Context, name string, runs [2]*Run, tables [2]map[Table]*table) (made, error) {
+	pairs := func(i int) string {
+		t := tables[i][Matched]
+		return "SELECT " + keyText(t.keyOf(runs[i], kalla.Left)) + " AS l, " + keyText(t.keyOf(runs[i], kalla.Right)) + " AS r, pass FROM " + t.from
+	}
+	// A record whose partners changed is in a pair that only one of the runs has.
+	if _, err := s.db.Exec(ctx, fmt.Sprintf(`CREATE TABLE %s_pairs AS SELECT coalesce(b.l, a.l) AS l, coalesce(b.r, a.r) AS r
+FROM (%s) b FULL JOIN (%s) a ON b.l = a.l AND b.r = a.r WHERE b.l IS NULL OR a.l IS NULL`, name, pairs(0), pairs(1))); err != nil {
+		return made{}, err
+	}
+	var sum made
+	for _, side := range []kalla.Side{kalla.Left, kalla.Right} {
+		mine, other := "l", "r"
+		if side == kalla.Right {
+			mine, other = other, mine
+		}
+		unmatched := func(i int) string {
+			t := tables[i][Unmatched(side)]
+			return fmt.Sprintf("SELECT %s AS key, min(%s) AS reason FROM %s GROUP BY 1 HAVING key IS NOT NULL", keyText(t.keyOf(runs[i], side)), ident(t.reason), t.from)
+		}
+		matched := func(i int) string {
+			return fmt.Sprintf("SELECT %s AS key, min(pass) AS pass, min(%s) AS partner, count(DISTINCT %[2]s) AS partners FROM (%s) WHERE %[1]s IN (SELECT key FROM touched) GROUP BY 1", mine, other, pairs(i))
+		}
+		rows, err := s.db.Exec(ctx, fmt.Sprintf(changedSQL, name, side, unmatched(0), unmatched(1), mine, matched(0), matched(1)))
+		if err != nil {
+			return made{}, err
+		}
+		sum.rows += rows
+	}
+	_, err := s.db.Exec(ctx, "DROP TABLE "+name+"_pairs")
+	sum.bytes = bytesPerIndex + bytesPerChange*sum.rows
+	return sum, err
+}
+
+// changedSQL looks at the records whose pairs or reason are not those of before.
+const changedSQL = `CREATE TABLE %[1]s_%[2]s AS WITH ub AS MATERIALIZED (%[3]s), ua AS MATERIALIZED (%[4]s),
+touched AS MATERIALIZED (SELECT %[5]s AS key FROM %[1]s_pairs
+ UNION SELECT coalesce(ub.key, ua.key) FROM ub FULL JOIN ua ON ub.key = ua.key WHERE ub.reason IS DISTINCT FROM ua.reason),
+mb AS (%[6]s), ma AS (%[7]s)
+SELECT t.key, CASE
+ WHEN mb.key IS NULL AND ub.key IS NULL THEN 'new'
+ WHEN ma.key IS NULL AND ua.key IS NULL THEN 'gone'
+ WHEN ma.key IS NULL AND mb.key IS NULL THEN 'reason_changed'
+ WHEN mb.key IS NULL THEN 'newly_matched'
+ WHEN ma.key IS NULL THEN 'came_apart'
+ ELSE 'matched_to_other' END AS change,
+ ub.reason AS before_reason, mb.pass AS before_pass, mb.partner AS before_partner, mb.partners AS before_partners,
+ ua.reason AS after_reason, ma.pass AS after_pass, ma.partner AS after_partner, ma.partners AS after_partners
+FROM touched t LEFT JOIN ub ON ub.key = t.key LEFT JOIN ua ON ua.key = t.key LEFT JOIN mb ON mb.key = t.key LEFT JOIN ma ON ma.key = t.key ORDER BY 2, 1`

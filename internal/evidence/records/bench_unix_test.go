@@ -1,3 +1,5 @@
+//go:build unix
+
 package records_test
 
 import (
@@ -5,6 +7,7 @@ import (
 	"context"
 	"os"
 	"slices"
+	"syscall"
 	"testing"
 	"time"
 
@@ -13,17 +16,56 @@ import (
 	"kalla/internal/evidence/records"
 )
 
-// BenchmarkPages measures what people wait for, over a result of a million
-// invoices; KALLA_BENCH_EVIDENCE names one that is there already.
-func BenchmarkPages(b *testing.B) {
-	dir := os.Getenv("KALLA_BENCH_EVIDENCE")
-	if dir == "" {
-		in := b.TempDir()
-		if _, err := demo.Generate(context.Background(), demo.Config{Seed: 1, Rows: 1_000_000}, in); err != nil {
-			b.Fatal(err)
-		}
-		dir = reconcile(b, in, "full", nil)
+// million is the evidence of a million invoices, which the variable names if it
+// is there already.
+func million(b *testing.B, variable, tolerance string) string {
+	b.Helper()
+	if dir := os.Getenv(variable); dir != "" {
+		return dir
 	}
+	in := b.TempDir()
+	if _, err := demo.Generate(context.Background(), demo.Config{Seed: 1, Rows: 1_000_000}, in); err != nil {
+		b.Fatal(err)
+	}
+	return reconcile(b, in, "full", map[string]string{"tolerance": tolerance})
+}
+
+// BenchmarkCompare compares two runs of a million invoices, and computes all charts of one.
+func BenchmarkCompare(b *testing.B) {
+	ctx := context.Background()
+	after, before := million(b, "KALLA_BENCH_EVIDENCE", "0.02"), million(b, "KALLA_BENCH_BEFORE", "0.01")
+	for b.Loop() {
+		store := open(b, records.Options{}) // nothing is kept from the round before
+		x, y := openRun(b, store, before), openRun(b, store, after)
+		step := func(name string, do func() error) {
+			start, spent := time.Now(), cpu(b)
+			if err := do(); err != nil {
+				b.Fatal(err)
+			}
+			b.ReportMetric(float64(time.Since(start).Milliseconds()), name+"-ms")
+			b.ReportMetric(float64((cpu(b) - spent).Milliseconds()), name+"-cpu-ms")
+		}
+		step("compare", func() error { _, err := store.Compare(ctx, x, y); return err })
+		step("waterfall", func() error { _, err := y.Waterfall(ctx); return err })
+		step("reasons", func() error { _, err := y.Reasons(ctx, kalla.Left); return err })
+		step("differences", func() error { _, err := y.Differences(ctx, records.Matched); return err })
+		step("ageing", func() error { _, err := y.Ageing(ctx, kalla.Left, ""); return err })
+		step("currencies", func() error { _, err := y.Currencies(ctx, kalla.Left); return err })
+		step("record", func() error { _, err := y.Record(ctx, kalla.Left, "INV-0000123"); return ignoreUsage(err) })
+	}
+}
+
+// ignoreUsage lets a record that is not there count as looked for.
+func ignoreUsage(err error) error {
+	if kalla.CodeOf(err) == kalla.CodeUsage {
+		return nil
+	}
+	return err
+}
+
+// BenchmarkPages measures what people wait for, over a result of a million invoices.
+func BenchmarkPages(b *testing.B) {
+	dir := million(b, "KALLA_BENCH_EVIDENCE", "0.02")
 	store := open(b, records.Options{})
 	run := openRun(b, store, dir)
 	some := []string{"match_id", "pass", "left_invoice_id", "left_customer_name", "left_invoice_date", "left_amount", "left_currency", "right_payment_id", "right_paid_amount", "diff_amount"}
@@ -63,11 +105,13 @@ func BenchmarkPages(b *testing.B) {
 		b.Run(c.name, func(b *testing.B) {
 			for b.Loop() {
 				times := make([]time.Duration, 50)
+				before := cpu(b)
 				for i := range times {
 					start := time.Now()
 					get(b, run, c.q(i))
 					times[i] = time.Since(start)
 				}
+				b.ReportMetric((cpu(b)-before).Seconds()*1000/float64(len(times)), "cpu-ms/page")
 				b.ReportMetric(float64(times[0].Microseconds())/1000, "ms/first")
 				slices.SortFunc(times, cmp.Compare[time.Duration])
 				b.ReportMetric(float64(times[25].Microseconds())/1000, "ms/median")
@@ -75,4 +119,14 @@ func BenchmarkPages(b *testing.B) {
 			}
 		})
 	}
+}
+
+// cpu is the processor time of the process so far, which other work on the machine does not change much.
+func cpu(b *testing.B) time.Duration {
+	b.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
