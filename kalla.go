@@ -5,6 +5,7 @@ package kalla
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/shopspring/decimal"
 )
@@ -12,6 +13,23 @@ import (
 // Decimal is an exact decimal number. Money and tolerances are always
 // Decimals, never binary floats.
 type Decimal = decimal.Decimal
+
+// ParseRate reads a match rate, written 95% or 0.95, as a number of 0..1.
+func ParseRate(s string) (Decimal, error) {
+	digits, isPercent := strings.CutSuffix(strings.TrimSpace(s), "%")
+	digits = strings.TrimSpace(digits)
+	rate, err := decimal.NewFromString(digits)
+	// An exponent such as 1e999999999 would make the arithmetic below take all memory.
+	if err == nil && !strings.ContainsAny(digits, "eE") {
+		if isPercent {
+			rate = rate.Shift(-2)
+		}
+		if !rate.IsNegative() && rate.LessThanOrEqual(decimal.NewFromInt(1)) {
+			return rate, nil
+		}
+	}
+	return Decimal{}, fmt.Errorf("%q is not a match rate", s)
+}
 
 // Side names one of the two sources of a reconciliation.
 type Side string

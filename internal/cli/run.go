@@ -13,7 +13,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/shopspring/decimal"
 	"github.com/spf13/cobra"
 
 	"kalla"
@@ -228,17 +227,9 @@ func parseTarget(s string) (*kalla.Decimal, error) {
 	if s == "" {
 		return nil, nil
 	}
-	digits, isPercent := strings.CutSuffix(strings.TrimSpace(s), "%")
-	digits = strings.TrimSpace(digits)
-	rate, err := decimal.NewFromString(digits)
-	// An exponent such as 1e999999999 would make the arithmetic below take all memory.
-	if err == nil && !strings.ContainsAny(digits, "eE") {
-		if isPercent {
-			rate = rate.Shift(-2)
-		}
-		if !rate.IsNegative() && rate.LessThanOrEqual(decimal.NewFromInt(1)) {
-			return &rate, nil
-		}
+	rate, err := kalla.ParseRate(s)
+	if err != nil {
+		return nil, usage("--fail-under", err.Error(), "write --fail-under 95% or --fail-under 0.95")
 	}
-	return nil, usage("--fail-under", fmt.Sprintf("%q is not a match rate", s), "write --fail-under 95% or --fail-under 0.95")
+	return &rate, nil
 }
