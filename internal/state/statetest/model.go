@@ -61,7 +61,7 @@ func testRunModel(t *testing.T, url string) {
 			}
 			switch {
 			case after.Attempt == before.Attempt+1:
-				if !claimed || after.State != state.Pending || after.Attempt > n.MaxAttempts {
+				if _, lost := c.(state.Lost); !claimed && !lost || after.State != state.Pending || after.Attempt > n.MaxAttempts {
 					t.Fatalf("%T: attempt %d of %d, %s", c, after.Attempt, n.MaxAttempts, after.State)
 				}
 			case after.Attempt != before.Attempt || order[after.State] < order[before.State]:
@@ -93,7 +93,7 @@ func testRunModel(t *testing.T, url string) {
 		for range rapid.IntRange(0, 25).Draw(t, "steps") {
 			attempt := rapid.IntRange(0, n.MaxAttempts+1).Draw(t, "attempt")
 			var c state.Change
-			switch rapid.IntRange(0, 8).Draw(t, "what") {
+			switch rapid.IntRange(0, 9).Draw(t, "what") {
 			case 0:
 				c = state.Accepted{Attempt: attempt, SchedulerURL: "http://one", Lease: lease}
 			case 1, 2, 3:
@@ -113,6 +113,8 @@ func testRunModel(t *testing.T, url string) {
 				if rapid.IntRange(0, 2).Draw(t, "often") == 0 {
 					c = state.CancelRequested{}
 				}
+			case 8:
+				c = state.Lost{Attempt: attempt}
 			}
 			if c == nil {
 				clock.Pass(time.Duration(rapid.IntRange(0, 90).Draw(t, "seconds")) * time.Second)
