@@ -21,6 +21,7 @@ import (
 const (
 	firstWait = 250 * time.Millisecond
 	longWait  = time.Minute
+	snoozeLag = 300 * time.Millisecond // that River takes at most to write that a job is put off
 )
 
 // deliver makes one attempt to report the end of a job.
@@ -40,7 +41,7 @@ func (s *Service) deliver(ctx context.Context, j *river.Job[callbackArgs]) error
 	switch tries := snoozes(j.Metadata); {
 	case err == nil:
 	case ctx.Err() != nil: // the service stops; the next start delivers
-		return river.JobSnooze(0)
+		return interrupted()
 	case permanent(err):
 		outcome = "refused"
 		s.log.WarnContext(ctx, "callback refused for good", "run_id", runID, "kind", kind, "error", err)
@@ -50,10 +51,12 @@ func (s *Service) deliver(ctx context.Context, j *river.Job[callbackArgs]) error
 	default:
 		s.cfg.OnCallback(kind, "retried")
 		s.log.InfoContext(ctx, "callback failed, and is tried again", "run_id", runID, "kind", kind, "attempts", tries+1, "error", err)
-		return river.JobSnooze(backoff(tries, err))
+		wait := backoff(tries, err)
+		time.AfterFunc(wait+snoozeLag, func() { s.wake.notify(callbackQueue) })
+		return river.JobSnooze(wait)
 	}
 	s.cfg.OnCallback(kind, outcome)
-	s.insist(ctx, runID, func(ctx context.Context) error {
+	if !s.insist(ctx, runID, func(ctx context.Context) error {
 		return inTx(ctx, s.db, func(tx *sql.Tx) error {
 			// The URL may hold a token of the receiver's; it has served.
 			if _, err := tx.ExecContext(ctx, "UPDATE jobs SET callback = NULL WHERE run_id = ? AND attempt = ?", runID, r.attempt); err != nil {
@@ -62,7 +65,9 @@ func (s *Service) deliver(ctx context.Context, j *river.Job[callbackArgs]) error
 			_, err := river.JobCompleteTx[*driver](ctx, tx, j)
 			return err
 		})
-	})
+	}) {
+		return interrupted()
+	}
 	return nil
 }
 

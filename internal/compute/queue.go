@@ -75,9 +75,10 @@ func (s *Service) openQueue(ctx context.Context) error {
 	river.AddWorker(workers, &callbackWorker{s: s})
 	s.client, err = river.NewClient(driver, &river.Config{
 		Queues: map[string]river.QueueConfig{
-			// Insertions wake the queue; it is polled only for what the clock makes due.
-			jobQueue:      {MaxWorkers: s.cfg.MaxJobs, FetchCooldown: time.Millisecond, FetchPollInterval: time.Second},
-			callbackQueue: {MaxWorkers: callbackWorkers, FetchCooldown: time.Millisecond, FetchPollInterval: 250 * time.Millisecond},
+			// What comes in wakes its queue, and so do the first attempts again of a callback. A poll,
+			// for the later ones, costs a millisecond of processor time.
+			jobQueue:      {MaxWorkers: s.cfg.MaxJobs, FetchCooldown: time.Millisecond, FetchPollInterval: 5 * time.Second},
+			callbackQueue: {MaxWorkers: callbackWorkers, FetchCooldown: time.Millisecond, FetchPollInterval: 2 * time.Second},
 		},
 		Workers:                     workers,
 		JobTimeout:                  -1, // a job has the deadline of the service

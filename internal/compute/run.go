@@ -38,10 +38,12 @@ func (s *Service) work(ctx context.Context, j *river.Job[jobArgs]) error {
 	s.enter(r) // before the row says so: whoever cancels a running job finds it
 	defer s.leave(r)
 
-	stored, err := s.begin(context.WithoutCancel(ctx), j, r) // begun or not: what stops is handed back below
-	if err != nil {
-		s.log.ErrorContext(ctx, "job could not be started and waits", "run_id", r.runID, "error", err)
-		return river.JobSnooze(time.Second)
+	var stored *row
+	if !s.insist(ctx, r.runID, func(ctx context.Context) (err error) {
+		stored, err = s.begin(ctx, j, r)
+		return err
+	}) {
+		return interrupted()
 	}
 	if stored == nil {
 		return nil // it was cancelled while it waited
@@ -54,14 +56,16 @@ func (s *Service) work(ctx context.Context, j *river.Job[jobArgs]) error {
 	case errors.Is(cause, errCancelled):
 		state, failure = job.Cancelled, cancelledFailure()
 	case ctx.Err() != nil: // the service stops
-		s.insist(ctx, r.runID, func(ctx context.Context) error { return s.handBack(ctx, j.ID, r.runID) })
+		if !s.insist(ctx, r.runID, func(ctx context.Context) error { return s.handBack(ctx, j.ID, r.runID) }) {
+			return interrupted()
+		}
 		s.log.InfoContext(ctx, "job stopped, and waits again", "run_id", r.runID)
 		return nil
 	default:
 		state = job.Failed
 	}
 	var ended *Ended
-	s.insist(ctx, r.runID, func(ctx context.Context) error {
+	if !s.insist(ctx, r.runID, func(ctx context.Context) error {
 		return inTx(ctx, s.db, func(tx *sql.Tx) error {
 			now, err := find(ctx, tx, r.runID) // its attempt may be another by now
 			if err != nil {
@@ -73,13 +77,17 @@ func (s *Service) work(ctx context.Context, j *river.Job[jobArgs]) error {
 			_, err = river.JobCompleteTx[*driver](ctx, tx, j)
 			return err
 		})
-	})
-	if ended != nil {
-		ended.Adopted = adopted
-		s.ended(*ended)
+	}) {
+		return interrupted()
 	}
+	ended.Adopted = adopted
+	s.ended(*ended)
 	return nil
 }
+
+// interrupted leaves River's job as it was, for what could not be written
+// before the service stopped: the next Open puts the rest in order.
+func interrupted() error { return river.JobSnooze(0) }
 
 // begin marks a job as running. It returns nil if the job does not wait for this turn any more.
 func (s *Service) begin(ctx context.Context, j *river.Job[jobArgs], r *running) (stored *row, err error) {
@@ -92,28 +100,30 @@ func (s *Service) begin(ctx context.Context, j *river.Job[jobArgs], r *running) 
 		stored, err = find(ctx, tx, r.runID)
 		return err
 	})
-	if stored != nil {
-		s.mu.Lock()
-		r.attempt = stored.attempt
-		s.mu.Unlock()
-		s.log.InfoContext(ctx, "job started", "run_id", r.runID, "attempt", stored.attempt, "waited_ms", stored.started.Sub(stored.accepted).Milliseconds())
+	if err != nil || stored == nil {
+		return nil, err
 	}
-	return stored, err
+	s.mu.Lock()
+	r.attempt = stored.attempt
+	s.mu.Unlock()
+	s.log.InfoContext(ctx, "job started", "run_id", r.runID, "attempt", stored.attempt, "waited_ms", stored.started.Sub(stored.accepted).Milliseconds())
+	return stored, nil
 }
 
 // insist does what must be written, until it is: nothing else could be
-// accepted meanwhile either. If the process ends before, Open finds the job running.
-func (s *Service) insist(ctx context.Context, runID string, do func(context.Context) error) {
+// accepted meanwhile either. It tries at least once, and returns false when the
+// service stops before.
+func (s *Service) insist(ctx context.Context, runID string, do func(context.Context) error) bool {
 	always := context.WithoutCancel(ctx)
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
 		err := do(always)
 		if err == nil {
-			return
+			return true
 		}
 		s.log.ErrorContext(ctx, "the state of a job could not be written", "run_id", runID, "error", err)
 		select {
 		case <-ctx.Done():
-			return
+			return false
 		case <-time.After(wait):
 		}
 	}
@@ -150,7 +160,7 @@ func (s *Service) end(ctx context.Context, tx *sql.Tx, r *row, state job.State, 
 			return nil, err
 		}
 	}
-	e := &Ended{RunID: r.runID, Attempt: r.attempt, State: state, Priority: r.priority, Waited: now.Sub(r.accepted)}
+	e := &Ended{RunID: r.runID, Attempt: r.attempt, State: state, Waited: now.Sub(r.accepted)}
 	if !r.started.IsZero() {
 		e.Waited, e.Ran = r.started.Sub(r.accepted), now.Sub(r.started)
 	}
@@ -268,11 +278,6 @@ func (s *Service) sender(ctx context.Context, req *job.Request, r *running) Prog
 	return s.cfg.Progress(ctx, req.CallbackURL, req.RunID, r.attempt)
 }
 
-// shares are the parts of a job that its stages begin and end at.
-var shares = map[kalla.Stage][2]float64{
-	kalla.StageStaging: {0, 0.5}, kalla.StageMatching: {0.5, 0.8}, kalla.StageEvidence: {0.8, 1},
-}
-
 // progress keeps what a job reports, in memory: after a crash it begins anew.
 // It is called by several goroutines of a runner.
 func (s *Service) progress(r *running, p kalla.Progress, to Progress) {
@@ -286,8 +291,8 @@ func (s *Service) progress(r *running, p kalla.Progress, to Progress) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	out.Attempt = r.attempt
-	share := shares[p.Stage]
-	r.overall = max(r.overall, share[0]+(share[1]-share[0])*min(max(p.Fraction, 0), 1))
+	begin, end := job.Span(p.Stage)
+	r.overall = max(r.overall, begin+(end-begin)*min(max(p.Fraction, 0), 1))
 	r.progress = out
 	to.Send(out) // in order, and without waiting
 }
