@@ -43,7 +43,9 @@ type Health struct {
 }
 
 // healthz says that the process answers.
-func (s *Server) healthz(w http.ResponseWriter, _ *http.Request) { writeHealth(w, http.StatusOK, Health{Status: "ok"}) }
+func (s *Server) healthz(w http.ResponseWriter, _ *http.Request) {
+	writeHealth(w, http.StatusOK, Health{Status: "ok"})
+}
 
 // readyz says whether requests can be answered, which takes the store. A
 // scheduler that is away is told but does not make the app unready: runs wait

@@ -78,8 +78,14 @@ type Server struct {
 	web      map[string]*webFile
 	handler  http.Handler
 
+	dispatch *dispatcher
+	worker   *callbacks
+	hub      *hub
+	people   *people
+
 	work   sync.WaitGroup
-	cancel context.CancelFunc // ends what Start began
+	ending <-chan struct{} // closed when the server stops
+	stop   context.CancelFunc
 }
 
 // New makes a Server. Nothing runs before Start. Errors are *kalla.Error of class usage.
@@ -92,6 +98,10 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{cfg: cfg, log: cfg.Log, now: cfg.Now, store: cfg.Store, verifier: verifier, metrics: newMetrics(cfg.Version)}
+	s.dispatch, s.worker, s.hub = newDispatcher(s), newCallbacks(s), newHub(s)
+	s.people = &people{store: cfg.Store, now: cfg.Now, known: map[string]person{}}
+	running, stop := context.WithCancel(context.Background())
+	s.ending, s.stop = running.Done(), stop
 	if s.web, err = readWeb(cfg.Web); err != nil {
 		return nil, err
 	}
@@ -142,18 +152,20 @@ func (s *Server) Start(ctx context.Context) error {
 	if err := s.store.Ping(ctx); err != nil {
 		return err
 	}
-	ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	s.work.Go(func() { s.sweep(ctx) })
+	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	s.work.Go(func() { <-s.ending; cancel() })
+	for _, run := range []func(context.Context){s.dispatch.run, s.worker.run, s.hub.run, s.sweep} {
+		s.work.Go(func() { run(background) })
+	}
 	return nil
 }
 
 // Stop ends what Start began, and every stream of events. What was handed over
-// goes on at the scheduler, and is followed again by whoever starts next. Stop
+// goes on at the scheduler, and is followed again by whoever starts next. It
+// comes before the HTTP server is shut down, or that waits for the streams; it
 // may be called again.
 func (s *Server) Stop(context.Context) error {
-	if s.cancel != nil {
-		s.cancel()
-	}
+	s.stop()
 	s.work.Wait()
 	return nil
 }
@@ -188,7 +200,7 @@ func (s *Server) routes() http.Handler {
 	s.cfg.Auth.Protect(api)
 	s.cfg.Auth.Register(api)
 	for _, register := range []func(huma.API){
-		s.registerAbout,
+		s.registerRuns, s.registerEvents, s.registerWorker, s.registerAbout,
 	} {
 		register(api)
 	}

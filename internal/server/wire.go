@@ -286,6 +286,7 @@ type Run struct {
 	Engine               string            `json:"engine,omitempty"`
 	RerunOf              string            `json:"rerun_of,omitempty"`
 	HasEvidence          bool              `json:"has_evidence"`
+	Approvals            []Approval        `json:"approvals,omitempty" doc:"What was decided about it, oldest first"`
 }
 
 // RunProgress is how far a run is.

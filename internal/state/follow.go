@@ -56,3 +56,10 @@ func (s *Store) LastEvents(ctx context.Context, runIDs []string) (map[string]int
 	})
 	return last, err
 }
+
+// RunState returns the state of a run and the number of its latest event; the other fields are empty.
+func (s *Store) RunState(ctx context.Context, id string) (*Run, error) {
+	return one[Run](ctx, s, "reading the run", "run", id, func(q *bun.SelectQuery) *bun.SelectQuery {
+		return q.Column("run_id", "state", "last_event").Where("run_id = ?", id)
+	})
+}

@@ -259,6 +259,7 @@ type RunFilter struct {
 	RecipeID  string
 	States    []RunState
 	CreatedBy string
+	Since     time.Time // made at that time or later
 }
 
 func (f RunFilter) where(q *bun.SelectQuery) *bun.SelectQuery {
@@ -270,6 +271,9 @@ func (f RunFilter) where(q *bun.SelectQuery) *bun.SelectQuery {
 	}
 	if f.CreatedBy != "" {
 		q = q.Where("created_by = ?", f.CreatedBy)
+	}
+	if !f.Since.IsZero() {
+		q = q.Where("created_at >= ?", micros(f.Since))
 	}
 	return q
 }
