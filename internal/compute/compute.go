@@ -23,6 +23,8 @@ type Runner interface {
 	Adopt(ctx context.Context, runID, out string) (*kalla.Summary, error)
 	Preview(ctx context.Context, req job.PreviewRequest, filters []kalla.Filter, env func(string) (string, bool), limits engine.Limits) (*job.Preview, error)
 	Validate(ctx context.Context, doc *recipe.Document, params map[string]string, sources bool, env func(string) (string, bool), limits engine.Limits) (*job.Validation, error)
+	// Draft proposes a recipe for two sources, with their filters.
+	Draft(ctx context.Context, req job.DraftRequest, filters [2][]kalla.Filter, env func(string) (string, bool), limits engine.Limits) (*job.Draft, error)
 	// Engine says which engine runs the jobs, and which nodes there are.
 	Engine(ctx context.Context) (kalla.EngineInfo, []job.Node, error)
 }

@@ -11,17 +11,18 @@ import (
 	"kalla/internal/source"
 )
 
-// lookTime is how long a preview or validation may take, waiting for its turn included.
+// lookTime is how long a look at sources may take, waiting for its turn included.
 const lookTime = time.Minute
 
-// look runs do when fewer than two others look at sources, for at most a
-// minute: looking must not take from running jobs what they need.
-func (s *Service) look(ctx context.Context, op string, do func(context.Context) error) error {
+// look runs do when there is a turn for it, for at most a minute in all:
+// looking must not take from running jobs what they need. What reads sources
+// whole takes turns apart from what reads their beginnings.
+func (s *Service) look(ctx context.Context, turns chan struct{}, op, hint string, do func(context.Context) error) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, lookTime, errDeadline)
 	defer cancel()
 	select {
-	case s.looks <- struct{}{}:
-		defer func() { <-s.looks }()
+	case turns <- struct{}{}:
+		defer func() { <-turns }()
 	case <-ctx.Done():
 	}
 	err := ctx.Err()
@@ -29,7 +30,7 @@ func (s *Service) look(ctx context.Context, op string, do func(context.Context) 
 		err = do(ctx)
 	}
 	if err != nil && errors.Is(context.Cause(ctx), errDeadline) {
-		return &kalla.Error{Code: kalla.CodeLimit, Op: op, Why: "it took longer than " + lookTime.String(), Hint: "filter the source, or do without count and profile", Err: errDeadline}
+		return &kalla.Error{Code: kalla.CodeLimit, Op: op, Why: "it took longer than " + lookTime.String(), Hint: hint, Err: errDeadline}
 	}
 	return err
 }
@@ -37,28 +38,78 @@ func (s *Service) look(ctx context.Context, op string, do func(context.Context) 
 // Preview shows what a source holds. Errors are *kalla.Error; of class recipe they wrap kalla.Faults.
 func (s *Service) Preview(ctx context.Context, req job.PreviewRequest) (*job.Preview, error) {
 	const op = "previewing source"
-	var faults kalla.Faults
-	src, err := locate(req.URI, req.Options, s.cfg.LookupEnv)
-	if err == nil {
-		err = s.cfg.Policy.Source(src)
-	}
-	if err != nil {
-		faults = append(faults, faultAt("uri", err))
-	}
-	var filters []kalla.Filter
-	for i, f := range req.Filters {
-		filter, wrong := f.Read(fmt.Sprintf("filters[%d]", i))
-		filters, faults = append(filters, filter), append(faults, wrong...)
-	}
+	src, filters, faults := s.scoped("", req.URI, req.Options, req.Filters)
 	if len(faults) > 0 {
 		return nil, &kalla.Error{Code: kalla.CodeRecipe, Op: op, Err: faults}
 	}
 	var out *job.Preview
-	err = s.look(ctx, op, func(ctx context.Context) (err error) {
+	err := s.look(ctx, s.looks, op, "filter the source, or do without count and profile", func(ctx context.Context) (err error) {
 		out, err = s.cfg.Runner.Preview(ctx, req, filters, s.cfg.LookupEnv, s.limits())
 		return err
 	})
 	return out, redacted(err, src)
+}
+
+// scoped understands a source and the filters on it, which are at a path of
+// their request that ends in a dot or is empty. The source is one that may be read.
+func (s *Service) scoped(path, uri string, options map[string]string, filters []job.Filter) (source.Source, []kalla.Filter, kalla.Faults) {
+	var faults kalla.Faults
+	src, err := locate(uri, options, s.cfg.LookupEnv)
+	if err == nil {
+		err = s.cfg.Policy.Source(src)
+	}
+	if err != nil {
+		faults = append(faults, faultAt(path+"uri", err))
+	}
+	var read []kalla.Filter
+	for i, f := range filters {
+		filter, wrong := f.Read(fmt.Sprintf("%sfilters[%d]", path, i))
+		read, faults = append(read, filter), append(faults, wrong...)
+	}
+	return src, read, faults
+}
+
+// Draft proposes a recipe from the data of two sources. Errors are *kalla.Error; of class recipe they may wrap kalla.Faults.
+func (s *Service) Draft(ctx context.Context, req job.DraftRequest) (*job.Draft, error) {
+	const op = "drafting recipe"
+	left, leftFilters, faults := s.scoped("left.", req.Left.URI, req.Left.Options, req.Left.Filters)
+	right, rightFilters, more := s.scoped("right.", req.Right.URI, req.Right.Options, req.Right.Filters)
+	if faults = append(faults, more...); len(faults) > 0 {
+		return nil, &kalla.Error{Code: kalla.CodeRecipe, Op: op, Err: faults}
+	}
+	var out *job.Draft
+	err := s.look(ctx, s.trials, op, "filter the sources, so that there is less to read", func(ctx context.Context) (err error) {
+		out, err = s.cfg.Runner.Draft(ctx, req, [2][]kalla.Filter{leftFilters, rightFilters}, s.cfg.LookupEnv, s.limits())
+		return err
+	})
+	return out, redacted(redacted(err, left), right)
+}
+
+// Trial runs a recipe at once and leaves nothing behind but the summary.
+// Errors are *kalla.Error; of class recipe they wrap kalla.Faults with all that is wrong.
+func (s *Service) Trial(ctx context.Context, req job.TrialRequest) (*kalla.Summary, error) {
+	const op = "trying recipe"
+	r := reader{env: s.cfg.LookupEnv}
+	t := r.document(&job.Request{Recipe: req.Recipe, Parameters: req.Parameters})
+	if t != nil {
+		r.sources(t)
+	}
+	if faults := append(r.faults, s.allowed(&job.Request{}, t)...); len(faults) > 0 {
+		return nil, &kalla.Error{Code: kalla.CodeRecipe, Op: op, Err: faults}
+	}
+	var out *kalla.Summary
+	err := s.look(ctx, s.trials, op, "filter the sources, or run the recipe", func(ctx context.Context) (err error) {
+		out, err = s.cfg.Runner.Run(ctx, Work{RunID: "trial", Recipe: t.recipe, Document: t.document, Evidence: "none",
+			Limits: s.limits(), Env: s.cfg.LookupEnv, Check: s.cfg.Policy.Source, Report: func(kalla.Progress) {}})
+		return err
+	})
+	if faults, ok := errors.AsType[kalla.Faults](err); ok { // those that only the columns tell
+		return nil, &kalla.Error{Code: kalla.CodeRecipe, Op: op, Err: relocate(faults, t.where, t.isText)}
+	}
+	for _, src := range t.sources {
+		err = redacted(err, src.source)
+	}
+	return out, err
 }
 
 // redacted takes the secrets of a source out of an error that has come from far.
@@ -93,7 +144,7 @@ func (s *Service) Validate(ctx context.Context, req job.ValidateRequest) (*job.V
 		return &job.Validation{Faults: relocate(faults, same, isText)}, nil
 	}
 	var out *job.Validation
-	err := s.look(ctx, op, func(ctx context.Context) (err error) {
+	err := s.look(ctx, s.looks, op, "filter the sources, or validate without them", func(ctx context.Context) (err error) {
 		out, err = s.cfg.Runner.Validate(ctx, doc, req.Parameters, sources, s.cfg.LookupEnv, s.limits())
 		return err
 	})

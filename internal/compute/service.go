@@ -122,6 +122,7 @@ type Service struct {
 	wake   *wakeups
 	client *river.Client[*sql.Tx]
 	looks  chan struct{} // previews and validations at the same time
+	trials chan struct{} // drafts and trials at the same time
 
 	mu          sync.Mutex
 	started     bool
@@ -138,7 +139,7 @@ type Service struct {
 // process left half done wait again, before Start runs them.
 func Open(ctx context.Context, cfg Config) (_ *Service, err error) {
 	cfg.setDefaults()
-	s := &Service{cfg: cfg, log: cfg.Log, now: cfg.Now, wake: newWakeups(), looks: make(chan struct{}, 2), delivering: map[string]chan struct{}{}}
+	s := &Service{cfg: cfg, log: cfg.Log, now: cfg.Now, wake: newWakeups(), looks: make(chan struct{}, 2), trials: make(chan struct{}, 2), delivering: map[string]chan struct{}{}}
 	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
 		return nil, &kalla.Error{Code: kalla.CodeUsage, Op: opening, Where: cfg.DataDir, Err: err, Hint: "name a folder with --data-dir that this user may write to"}
 	}

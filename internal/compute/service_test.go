@@ -85,6 +85,10 @@ func (r *runner) Validate(context.Context, *recipe.Document, map[string]string, 
 	return &job.Validation{Valid: true}, nil
 }
 
+func (r *runner) Draft(context.Context, job.DraftRequest, [2][]kalla.Filter, func(string) (string, bool), engine.Limits) (*job.Draft, error) {
+	return &job.Draft{}, nil
+}
+
 func (r *runner) Engine(context.Context) (kalla.EngineInfo, []job.Node, error) {
 	return kalla.EngineInfo{Name: "test", Version: "1"}, nil, nil
 }

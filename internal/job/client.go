@@ -97,6 +97,16 @@ func (c *Client) Validate(ctx context.Context, req ValidateRequest) (out Validat
 	return out, c.do(ctx, "checking recipe", http.MethodPost, "/api/validate", req, &out)
 }
 
+// Draft proposes a recipe for two sources.
+func (c *Client) Draft(ctx context.Context, req DraftRequest) (out Draft, err error) {
+	return out, c.do(ctx, "drafting recipe", http.MethodPost, "/api/draft", req, &out)
+}
+
+// Trial runs a recipe at once, without evidence.
+func (c *Client) Trial(ctx context.Context, req TrialRequest) (out kalla.Summary, err error) {
+	return out, c.do(ctx, "trying recipe", http.MethodPost, "/api/trial", req, &out)
+}
+
 // Wait looks at a job again and again until it has ended, and tells report
 // (which may be nil) whatever it sees. It asks often at first and seldom later,
 // and bears with a scheduler that is away for up to a minute.

@@ -209,6 +209,54 @@ type Estimate struct {
 	Why       string `json:"why" doc:"Why that engine"`
 }
 
+// DraftRequest is the body of POST /api/draft: rules are proposed from the data of two sources.
+type DraftRequest struct {
+	RecipeID string      `json:"recipe_id,omitempty" maxLength:"100" doc:"Of the drafted recipe; made from the aliases where it is missing"`
+	Name     string      `json:"name,omitempty" maxLength:"1000"`
+	Left     DraftSource `json:"left"`
+	Right    DraftSource `json:"right"`
+}
+
+// DraftSource is one side of a DraftRequest.
+type DraftSource struct {
+	Alias   string            `json:"alias,omitempty" maxLength:"63" doc:"In the recipe; made from the place of the source where it is missing"`
+	Source  string            `json:"source,omitempty" maxLength:"63" doc:"Name of a registered source that the recipe refers to instead of the URI"`
+	URI     string            `json:"uri" minLength:"1" maxLength:"10000"`
+	Options map[string]string `json:"options,omitempty"`
+	Types   map[string]string `json:"types,omitempty"`
+	Filters []Filter          `json:"filters,omitempty" maxItems:"1000"`
+}
+
+// Draft is a proposed recipe and why it is what it is. It holds no credential.
+type Draft struct {
+	Recipe   json.RawMessage `json:"recipe"`
+	Document string          `json:"document" doc:"As YAML, with the reasons as comments"`
+	Evidence []DraftEvidence `json:"evidence"`
+	Left     DraftCoverage   `json:"left"`
+	Right    DraftCoverage   `json:"right"`
+}
+
+// DraftEvidence says what speaks for a part of a draft, and what against.
+type DraftEvidence struct {
+	Path            string   `json:"path"`
+	What            string   `json:"what"`
+	Support         string   `json:"support"`
+	CounterExamples []string `json:"counter_examples,omitempty"`
+}
+
+// DraftCoverage is how many records of a side the draft matches.
+type DraftCoverage struct {
+	Total   int64 `json:"total"`
+	Matched int64 `json:"matched"`
+}
+
+// TrialRequest is the body of POST /api/trial: the recipe is run on the real
+// data at once, and leaves nothing but its summary.
+type TrialRequest struct {
+	Recipe     json.RawMessage   `json:"recipe" doc:"A recipe as an object, or as a text of YAML"`
+	Parameters map[string]string `json:"parameters,omitempty"`
+}
+
 // Engine is what GET /api/engine answers.
 type Engine struct {
 	Name    string `json:"name"`

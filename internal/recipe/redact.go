@@ -1,6 +1,7 @@
 package recipe
 
 import (
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -11,15 +12,17 @@ import (
 const mask = "***"
 
 // Redact returns a copy of the recipe without credentials: passwords and
-// tokens in URIs (and in parameters that hold URIs) become ***. References to
+// tokens in URIs and options (and in parameters that hold URIs) become ***. References to
 // environment variables (${PGPASSWORD}) stay, since they give nothing away.
 func Redact(r *kalla.Recipe) *kalla.Recipe {
 	c := *r
 	c.Sources.Left.URI = redactURI(r.Sources.Left.URI)
 	c.Sources.Right.URI = redactURI(r.Sources.Right.URI)
+	c.Sources.Left.Options = redactOptions(r.Sources.Left.Options)
+	c.Sources.Right.Options = redactOptions(r.Sources.Right.Options)
 	c.Extras = slices.Clone(r.Extras)
 	for i := range c.Extras {
-		c.Extras[i].URI = redactURI(c.Extras[i].URI)
+		c.Extras[i].URI, c.Extras[i].Options = redactURI(c.Extras[i].URI), redactOptions(c.Extras[i].Options)
 	}
 	c.Parameters = slices.Clone(r.Parameters)
 	for i := range c.Parameters {
@@ -70,6 +73,17 @@ func redactURI(uri string) string {
 		user = mask // a token in place of the user
 	}
 	return head + "://" + user + redactSettings(rest[at:])
+}
+
+func redactOptions(options map[string]string) map[string]string {
+	options = maps.Clone(options)
+	for name, value := range options {
+		options[name] = redactSettings(value) // that of a connection string
+		if secretName.MatchString(name) && !reference.MatchString(value) {
+			options[name] = mask
+		}
+	}
+	return options
 }
 
 func redactSettings(s string) string {

@@ -1,6 +1,7 @@
 package recipe_test
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -164,7 +165,11 @@ func TestRedact(t *testing.T) {
 	} {
 		r := &kalla.Recipe{Extras: []kalla.Extra{{URI: in}}, Parameters: []kalla.Parameter{{Name: "place", Type: "text", Default: in}, {Name: "api_token", Type: "text", Default: "abc"}}}
 		r.Sources.Left.URI, r.Sources.Right.URI = in, in
+		r.Sources.Left.Options = map[string]string{"password": "pa55", "secret": "${S3_SECRET}", "connection_string": "AccountName=x;AccountKey=abc==", "delimiter": ";"}
 		c := recipe.Redact(r)
+		if want := "map[connection_string:AccountName=x;AccountKey=*** delimiter:; password:*** secret:${S3_SECRET}]"; fmt.Sprint(c.Sources.Left.Options) != want {
+			t.Errorf("options: %v", c.Sources.Left.Options)
+		}
 		for _, got := range []string{c.Sources.Left.URI, c.Sources.Right.URI, c.Extras[0].URI} {
 			if got != want {
 				t.Errorf("%s:\n got %s\nwant %s", in, got, want)
@@ -173,7 +178,7 @@ func TestRedact(t *testing.T) {
 		if strings.Contains(in, "://") && c.Parameters[0].Default != want || c.Parameters[1].Default != "***" {
 			t.Errorf("parameters: %+v", c.Parameters)
 		}
-		if r.Sources.Left.URI != in || r.Extras[0].URI != in || r.Parameters[0].Default != in {
+		if r.Sources.Left.URI != in || r.Extras[0].URI != in || r.Sources.Left.Options["password"] != "pa55" || r.Parameters[0].Default != in {
 			t.Error("the original was changed")
 		}
 	}

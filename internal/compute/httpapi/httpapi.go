@@ -14,6 +14,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
+	"kalla"
 	"kalla/internal/compute"
 	"kalla/internal/job"
 )
@@ -29,6 +30,8 @@ type Jobs interface {
 	Engine(ctx context.Context) (job.Engine, error)
 	Preview(ctx context.Context, req job.PreviewRequest) (*job.Preview, error)
 	Validate(ctx context.Context, req job.ValidateRequest) (*job.Validation, error)
+	Draft(ctx context.Context, req job.DraftRequest) (*job.Draft, error)
+	Trial(ctx context.Context, req job.TrialRequest) (*kalla.Summary, error)
 }
 
 // Options are how the API is served.
@@ -59,7 +62,7 @@ func Handler(jobs Jobs, o Options) http.Handler {
 	a.lookRoutes()
 	a.healthRoutes()
 	schemas := a.OpenAPI().Components.Schemas.Map()
-	for _, name := range []string{"Request", "Source", "Filter", "PreviewRequest", "ValidateRequest"} {
+	for _, name := range []string{"Request", "Source", "Filter", "PreviewRequest", "ValidateRequest", "DraftRequest", "DraftSource", "TrialRequest"} {
 		allowNull(schemas[name])
 	}
 	// huma describes problems of its own, which unvalued turns into ours.
@@ -190,6 +193,15 @@ func (a *api) lookRoutes() {
 		func(ctx context.Context, in *body[job.ValidateRequest]) (*body[*job.Validation], error) {
 			return answer(a.jobs.Validate(ctx, in.Body))
 		})
+	huma.Register(a, a.operation(http.MethodPost, "/api/draft", "draft-recipe", "Propose a recipe from the data of two sources", http.StatusOK),
+		func(ctx context.Context, in *body[job.DraftRequest]) (*body[*job.Draft], error) {
+			return answer(a.jobs.Draft(ctx, in.Body))
+		})
+	trial := a.operation(http.MethodPost, "/api/trial", "try-recipe", "Run a recipe without leaving evidence", http.StatusOK)
+	trial.Description = "Two run at once, each for a minute at most, waiting included."
+	huma.Register(a, trial, func(ctx context.Context, in *body[job.TrialRequest]) (*body[*kalla.Summary], error) {
+		return answer(a.jobs.Trial(ctx, in.Body))
+	})
 }
 
 // health is what GET /health answers.

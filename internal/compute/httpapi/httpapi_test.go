@@ -73,6 +73,14 @@ func (s *service) Validate(ctx context.Context, _ job.ValidateRequest) (*job.Val
 	return &job.Validation{}, s.act(ctx)
 }
 
+func (s *service) Draft(ctx context.Context, _ job.DraftRequest) (*job.Draft, error) {
+	return &job.Draft{}, s.act(ctx)
+}
+
+func (s *service) Trial(ctx context.Context, _ job.TrialRequest) (*kalla.Summary, error) {
+	return &kalla.Summary{}, s.act(ctx)
+}
+
 func handler(s *service, o httpapi.Options) http.Handler {
 	o.Version = "test"
 	o.Metrics = httpapi.NewMetrics("test", 1<<30, "")
@@ -380,7 +388,7 @@ func TestOpenAPI(t *testing.T) {
 	}
 	slices.Sort(operations)
 	want := []string{"DELETE /api/jobs/{run_id}", "GET /api/engine", "GET /api/jobs", "GET /api/jobs/{run_id}", "GET /health", "GET /ready",
-		"POST /api/jobs", "POST /api/preview", "POST /api/validate"}
+		"POST /api/draft", "POST /api/jobs", "POST /api/preview", "POST /api/trial", "POST /api/validate"}
 	if !slices.Equal(operations, want) {
 		t.Errorf("operations %v, want %v", operations, want)
 	}
