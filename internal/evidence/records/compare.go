@@ -187,11 +187,14 @@ FROM (%s) b FULL JOIN (%s) a ON b.l = a.l AND b.r = a.r WHERE b.l IS NULL OR a.l
 		matched := func(i int) string {
 			return fmt.Sprintf("SELECT %s AS key, min(pass) AS pass, min(%s) AS partner, count(DISTINCT %[2]s) AS partners FROM (%s) WHERE %[1]s IN (SELECT key FROM touched) GROUP BY 1", mine, other, pairs(i))
 		}
-		rows, err := s.db.Exec(ctx, fmt.Sprintf(changedSQL, name, side, unmatched(0), unmatched(1), mine, matched(0), matched(1)))
+		if _, err := s.db.Exec(ctx, fmt.Sprintf(changedSQL, name, side, unmatched(0), unmatched(1), mine, matched(0), matched(1))); err != nil {
+			return made{}, err
+		}
+		rows, err := s.numbers(ctx, fmt.Sprintf("SELECT count(*) FROM %s_%s", name, side))
 		if err != nil {
 			return made{}, err
 		}
-		sum.rows += rows
+		sum.rows += rows[0]
 	}
 	_, err := s.db.Exec(ctx, "DROP TABLE "+name+"_pairs")
 	sum.bytes = bytesPerIndex + bytesPerChange*sum.rows

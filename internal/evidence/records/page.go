@@ -105,12 +105,12 @@ func (l lookup) cut(ctx context.Context, at *cursor, from, total int64, list fun
 	start, end := l.span(at, from, total)
 	var numbers []int64
 	rows := [][]*string{}
-	for place := start; place < end; {
-		b, err := l.block(ctx, place/blockRows, list)
+	for size, place := l.blockRows(), start; place < end; {
+		b, err := l.block(ctx, place/size, list)
 		if err != nil {
 			return nil, err
 		}
-		low, high := place%blockRows, min(blockRows, end-place/blockRows*blockRows)
+		low, high := place%size, min(size, end-place/size*size)
 		if high > int64(len(b.rows)) {
 			return nil, errors.New("the file holds fewer rows than the manifest counts")
 		}
