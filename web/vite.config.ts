@@ -23,12 +23,13 @@ export default defineConfig(({ mode }) => ({
   },
   test: {
     projects: [
+      { extends: true, test: { name: 'logic', environment: 'node', include: ['test/unit/**/*.test.ts'] } },
       {
         extends: true,
         test: {
-          name: 'unit',
+          name: 'components',
           environment: 'jsdom',
-          include: ['test/unit/**/*.test.{ts,tsx}'],
+          include: ['test/unit/**/*.test.tsx'],
           setupFiles: ['./test/setup.ts'],
         },
       },

@@ -8,6 +8,10 @@ class NeverResized implements ResizeObserver {
   disconnect() {}
 }
 globalThis.ResizeObserver = NeverResized
-Object.assign(Element.prototype, { scrollIntoView: () => undefined, scrollTo: () => undefined })
+Object.assign(Element.prototype, {
+  scrollIntoView: () => undefined,
+  scrollTo: () => undefined,
+  setPointerCapture: () => undefined,
+})
 
 afterEach(cleanup)

@@ -83,17 +83,17 @@ function BarRows({ rows, total, whole = total }: { rows: readonly BarRow[]; tota
       {rows.map((row) => {
         const inside = (
           <>
-            <span className="w-40 shrink-0 truncate text-left text-sm max-sm:w-28" title={row.name}>
+            <span className="w-36 shrink-0 truncate text-left text-sm max-sm:w-28" title={row.name}>
               {row.name}
             </span>
             <span className="relative h-4 min-w-0 flex-1 overflow-hidden rounded-sm bg-hover">
               <span className={cx('absolute inset-y-0 rounded-sm', row.colour)} style={span(row.from, row.n, whole)} />
             </span>
-            <span className="num w-20 shrink-0 text-right text-sm">{count(row.n)}</span>
-            <span className="num w-14 shrink-0 text-right text-xs text-muted">{percent(ratio(row.n, total), 1)}</span>
+            <span className="num w-16 shrink-0 text-right text-sm">{count(row.n)}</span>
+            <span className="num w-11 shrink-0 text-right text-xs text-muted">{percent(ratio(row.n, total), 1)}</span>
           </>
         )
-        const style = 'flex h-7 w-full items-center gap-3 rounded-sm px-1 pointer-coarse:h-10'
+        const style = 'flex h-7 w-full items-center gap-2 rounded-sm px-1 pointer-coarse:h-10'
         return (
           <li key={row.key}>
             {row.pick ? (

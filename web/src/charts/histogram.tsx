@@ -33,47 +33,49 @@ function Columns({ columns, label }: { columns: readonly ColumnOf[]; label: stri
           </span>
         ))}
       </div>
-      <ul aria-label={label} className="relative flex h-40 items-end gap-px border-b border-line-strong">
+      <div className="relative border-b border-line-strong">
         {axis.slice(1).map((v) => (
-          <li
+          <span
             key={v}
-            role="presentation"
+            aria-hidden
             className="absolute inset-x-0 border-t border-line"
             style={{ bottom: `${(v / top) * 100}%` }}
           />
         ))}
-        {columns.map((column) => {
-          const text = `${column.name}: ${column.parts.map((p) => `${plural(p.count, 'record')}${column.parts.length > 1 ? ` ${p.name}` : ''}`).join(', ')}`
-          const bars = column.parts.map((part) => (
-            <span
-              key={part.name}
-              className={cx('min-w-0 flex-1 rounded-t-sm', part.colour)}
-              style={{ height: `max(${part.count > 0 ? '2px' : '0px'}, ${(part.count / top) * 100}%)` }}
-            />
-          ))
-          const style = 'flex h-full w-full items-end gap-px px-px'
-          return (
-            <li key={column.key} className="relative z-[1] h-full min-w-0 flex-1">
-              {column.pick ? (
-                <button
-                  type="button"
-                  title={text}
-                  aria-label={`${text}. Show them.`}
-                  onClick={column.pick}
-                  className={cx(style, 'hover:bg-hover/60')}
-                >
-                  {bars}
-                </button>
-              ) : (
-                <span title={text} className={style}>
-                  <span className="sr-only">{text}</span>
-                  {bars}
-                </span>
-              )}
-            </li>
-          )
-        })}
-      </ul>
+        <ul aria-label={label} className="relative flex h-40 items-end gap-px">
+          {columns.map((column) => {
+            const text = `${column.name}: ${column.parts.map((p) => `${plural(p.count, 'record')}${column.parts.length > 1 ? ` ${p.name}` : ''}`).join(', ')}`
+            const bars = column.parts.map((part) => (
+              <span
+                key={part.name}
+                className={cx('min-w-0 flex-1 rounded-t-sm', part.colour)}
+                style={{ height: `max(${part.count > 0 ? '2px' : '0px'}, ${(part.count / top) * 100}%)` }}
+              />
+            ))
+            const style = 'flex h-full w-full items-end gap-px px-px'
+            return (
+              <li key={column.key} className="h-full min-w-0 flex-1">
+                {column.pick ? (
+                  <button
+                    type="button"
+                    title={text}
+                    aria-label={`${text}. Show them.`}
+                    onClick={column.pick}
+                    className={cx(style, 'hover:bg-hover/60')}
+                  >
+                    {bars}
+                  </button>
+                ) : (
+                  <span title={text} className={style}>
+                    <span className="sr-only">{text}</span>
+                    {bars}
+                  </span>
+                )}
+              </li>
+            )
+          })}
+        </ul>
+      </div>
       <span />
       <div className="flex pt-1" aria-hidden>
         {columns.map((column, i) => (

@@ -82,8 +82,8 @@ export function Proof({ left, right, currency = '' }: { left: ProofSide; right: 
       }}
     >
       <div className="grid gap-x-8 gap-y-4 md:grid-cols-2">
-        {sides.map(({ side, lines }) => (
-          <section key={side.alias} aria-label={side.alias} className="min-w-0">
+        {sides.map(({ side, lines }, i) => (
+          <section key={i} aria-label={side.alias} className="min-w-0">
             <h4 className="mb-2 truncate text-sm font-medium">{side.alias}</h4>
             <ul className="flex flex-col gap-3">
               {lines.map((line) => (

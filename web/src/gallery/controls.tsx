@@ -10,7 +10,7 @@ import { Progress } from '@/ui/progress'
 import { Select } from '@/ui/select'
 import { Badge, knownStates, Note, Status } from '@/ui/status'
 import { toast } from '@/ui/toast'
-import { Count, DateTime, KeyValue, Money, Percent, Stat } from '@/ui/values'
+import { Count, DateTime, KeyValue, Money, Percent, Stat, Stats } from '@/ui/values'
 import { zodResolver } from '@hookform/resolvers/zod'
 import { Ellipsis, Play, Plus, Search, Trash2 } from 'lucide-react'
 import { useState } from 'react'
@@ -49,7 +49,7 @@ export function Controls() {
     >
       <div className="grid gap-x-4 lg:grid-cols-2">
         <Sample title="Figures">
-          <dl className="grid grid-cols-2 gap-4 sm:grid-cols-3">
+          <Stats>
             <Stat
               label="Match rate"
               value={<Percent value="0.9821" />}
@@ -63,7 +63,7 @@ export function Controls() {
               detail="of 1,000,000"
             />
             <Stat label="Open amount" value={<Money value="1204331.5" currency="EUR" />} />
-          </dl>
+          </Stats>
           <div className="mt-5">
             <KeyValue
               items={[

@@ -14,7 +14,7 @@ import { useState } from 'react'
 import { recipe } from './data'
 import { Sample, Wrap } from './parts'
 
-const faults = [{ line: 20, column: 16, message: 'payments has no column "payed". Did you mean "paid"?' }]
+const faults = [{ line: 22, column: 16, message: 'payments has no column "payed". Did you mean "paid"?' }]
 
 const schema = {
   properties: {

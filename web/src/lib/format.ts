@@ -1,6 +1,6 @@
 // How values are shown. The only module that knows the locale: numbers, dates and
 // money are written by its habits, texts are English.
-import { isDecimal, places, shift, type Decimal } from './decimal'
+import { compare, isDecimal, places, shift, type Decimal } from './decimal'
 
 /** The reader's locale. */
 export const locale: string = typeof navigator === 'undefined' ? 'en' : navigator.language || 'en'
@@ -84,9 +84,11 @@ export function formatter(locale: string, timeZone: string) {
     return short.format(value)
   }
 
-  /** A share of 0 to 1 as "98.21%", cut, so that 100% means all. */
-  function percent(share: Decimal, most = 2): string {
-    return isDecimal(share) ? `${decimal(shift(share, 2), 0, most)}%` : share
+  /** A share of 0 to 1 as "98.21%", with so many places, cut, so that 100% means all; all and nothing have no places. */
+  function percent(share: Decimal, places = 2): string {
+    if (!isDecimal(share)) return share
+    const whole = compare(share, '0') === 0 || compare(share, '1') === 0
+    return `${decimal(shift(share, 2), whole ? 0 : places, places)}%`
   }
 
   /** "3 Nov 2026" from "2026-11-03": a date has no time zone and is not moved by one. */

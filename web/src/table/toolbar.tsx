@@ -38,7 +38,7 @@ export function TableSearch({
         lead={<Search size={14} />}
         value={typed}
         onChange={(event) => setTyped(event.target.value)}
-        className="h-7 pointer-coarse:h-9"
+        small
       />
     </div>
   )

@@ -125,6 +125,7 @@ export default function CodeMirror({
       setup.of([]),
     ]
     const made = new EditorView({ parent: host.current, state: EditorState.create({ doc: first(), extensions }) })
+    made.scrollDOM.tabIndex = 0 // what is scrolled must be reachable by the keyboard
     setView(made)
     return () => made.destroy()
   }, [setup])

@@ -21,7 +21,7 @@ export function FilterChips({ filters, columns, onChange }: FilterChipsProps) {
   const [adding, setAdding] = useState(false)
   const byId = new Map(columns.map((c) => [c.id, c]))
   return (
-    <div className="flex flex-wrap items-center gap-1.5" role="group" aria-label="Filters">
+    <div className="contents" role="group" aria-label="Filters">
       {filters.map((filter, i) => {
         const column = byId.get(filter.column) ?? { id: filter.column, label: filter.column, kind: 'text' as const }
         return (

@@ -15,18 +15,19 @@ export interface InputProps extends ComponentProps<'input'> {
   lead?: ReactNode
   /** A unit or a button at the end. */
   trail?: ReactNode
+  small?: boolean
   /** Right-aligned tabular figures. */
   numeric?: boolean
 }
 
 /** A line of text. */
-export function Input({ lead, trail, numeric, className, ...rest }: InputProps) {
+export function Input({ lead, trail, small, numeric, className, ...rest }: InputProps) {
   const input = (
     <input
       autoComplete="off"
       className={cx(
         control,
-        'h-8 pointer-coarse:h-10',
+        small ? 'h-7 pointer-coarse:h-9' : 'h-8 pointer-coarse:h-10',
         numeric && 'num text-right',
         lead !== undefined && 'pl-8',
         trail !== undefined && 'pr-10',

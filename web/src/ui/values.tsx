@@ -32,7 +32,7 @@ export function Money({ value, currency = '', signed }: MoneyProps) {
     >
       {plus}
       {amount(value, currency)}
-      {currency && <span className="ml-1 text-[0.85em] text-muted">{currency}</span>}
+      {currency && <span className="ml-1 text-[0.8em] leading-none text-muted">{currency}</span>}
     </span>
   )
 }
@@ -84,12 +84,17 @@ export interface StatProps {
   delta?: { text: string; good: boolean } | undefined
 }
 
-/** A big figure. */
+/** Big figures beside each other, as many in a line as fit. */
+export function Stats({ children }: { children: ReactNode }) {
+  return <dl className="flex flex-wrap gap-x-10 gap-y-4">{children}</dl>
+}
+
+/** A big figure; goes into Stats. */
 export function Stat({ label, value, detail, delta }: StatProps) {
   return (
     <div className="min-w-0">
       <dt className="truncate text-xs text-muted">{label}</dt>
-      <dd className="num text-2xl font-semibold tracking-tight">{value}</dd>
+      <dd className="num text-2xl font-semibold tracking-tight max-sm:text-xl">{value}</dd>
       {(detail !== undefined || delta) && (
         <dd className="flex flex-wrap gap-x-2 text-xs text-muted">
           {delta && (
