@@ -15,6 +15,7 @@ import (
 	"kalla"
 	"kalla/internal/engine"
 	"kalla/internal/job"
+	"kalla/internal/lockfile"
 	"kalla/internal/machine"
 	"kalla/internal/source"
 )
@@ -117,7 +118,7 @@ type Service struct {
 	cfg    Config
 	log    *slog.Logger
 	now    func() time.Time
-	lock   *os.File
+	lock   *lockfile.File
 	db     *sql.DB
 	wake   *wakeups
 	client *river.Client[*sql.Tx]
