@@ -172,3 +172,11 @@ func Describe(api huma.API) {
 	delete(doc.Components.Schemas.Map(), "ErrorModel")
 	delete(doc.Components.Schemas.Map(), "ErrorDetail")
 }
+
+// FromError is the problem in an error's chain, and that of a fault of Kalla's own without one.
+func FromError(err error) *Problem {
+	if p, ok := errors.AsType[*Problem](err); ok {
+		return p
+	}
+	return New(http.StatusInternalServerError, "a fault of Kalla's own", "")
+}

@@ -79,7 +79,8 @@ func streamed(r *http.Request) bool {
 // route answers for the mux where it would in plain text or with the web app:
 // no such operation, no such method, a redirect.
 func route(mux *http.ServeMux, w http.ResponseWriter, r *http.Request) *problem.Problem {
-	clean := path.Clean(r.URL.Path) == strings.TrimSuffix(r.URL.Path, "/") || r.URL.Path == "/"
+	escaped := r.URL.EscapedPath() // a key of a record may hold any character
+	clean := path.Clean(escaped) == strings.TrimSuffix(escaped, "/") || escaped == "/"
 	operation := func(method string) bool {
 		other := &http.Request{Method: method, URL: r.URL, Host: r.Host}
 		_, pattern := mux.Handler(other)

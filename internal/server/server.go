@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -82,6 +83,7 @@ type Server struct {
 	worker   *callbacks
 	hub      *hub
 	people   *people
+	exports  chan struct{} // holds a token for each export that is being made
 
 	work   sync.WaitGroup
 	ending <-chan struct{} // closed when the server stops
@@ -100,6 +102,7 @@ func New(cfg Config) (*Server, error) {
 	s := &Server{cfg: cfg, log: cfg.Log, now: cfg.Now, store: cfg.Store, verifier: verifier, metrics: newMetrics(cfg.Version)}
 	s.dispatch, s.worker, s.hub = newDispatcher(s), newCallbacks(s), newHub(s)
 	s.people = &people{store: cfg.Store, now: cfg.Now, known: map[string]person{}}
+	s.exports = make(chan struct{}, exportsAtOnce)
 	running, stop := context.WithCancel(context.Background())
 	s.ending, s.stop = running.Done(), stop
 	if s.web, err = readWeb(cfg.Web); err != nil {
@@ -125,6 +128,9 @@ func (c *Config) setDefaults() error {
 	}
 	if c.MaxAttempts <= 0 {
 		c.MaxAttempts = 3
+	}
+	if c.TempDir == "" {
+		c.TempDir = os.TempDir()
 	}
 	if c.MaxUpload <= 0 {
 		c.MaxUpload = 5 << 30
@@ -200,7 +206,8 @@ func (s *Server) routes() http.Handler {
 	s.cfg.Auth.Protect(api)
 	s.cfg.Auth.Register(api)
 	for _, register := range []func(huma.API){
-		s.registerRuns, s.registerEvents, s.registerWorker, s.registerAbout,
+		s.registerRuns, s.registerEvents, s.registerWorker, s.registerRecords, s.registerEvidence,
+		s.registerOverview, s.registerAudit, s.registerAbout,
 	} {
 		register(api)
 	}

@@ -392,14 +392,15 @@ type OK struct {
 
 // AuditEntry is one change somebody made.
 type AuditEntry struct {
-	Seq    int64           `json:"seq"`
-	At     time.Time       `json:"at"`
-	Actor  string          `json:"actor"`
-	Action string          `json:"action"`
-	Type   string          `json:"object_type"`
-	ID     string          `json:"object_id"`
-	Detail json.RawMessage `json:"detail,omitempty"`
-	Hash   string          `json:"hash"`
+	Seq     int64           `json:"seq"`
+	At      time.Time       `json:"at"`
+	Actor   string          `json:"actor"`
+	Address string          `json:"address,omitempty" doc:"Where the request came from"`
+	Action  string          `json:"action"`
+	Type    string          `json:"object_type"`
+	ID      string          `json:"object_id"`
+	Detail  json.RawMessage `json:"detail,omitempty"`
+	Hash    string          `json:"hash"`
 }
 
 // AuditProof says whether the chain of the audit log is whole.
@@ -407,6 +408,7 @@ type AuditProof struct {
 	Whole   bool   `json:"whole"`
 	Entries int64  `json:"entries"`
 	Broken  *int64 `json:"broken_at,omitempty" doc:"The first entry that does not fit"`
+	Why     string `json:"why,omitempty" doc:"What is wrong with it"`
 }
 
 // About says what this installation is.

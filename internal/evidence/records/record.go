@@ -17,6 +17,9 @@ const (
 	maxPairs   = 500 // pairs, breaks or rivals
 )
 
+// ErrNotFound is in the chain of the error for a key that no record has.
+var ErrNotFound = errors.New("there is no such record")
+
 // errShort is of a file whose columns are not those that the manifest promises.
 var errShort = errors.New("columns or rows are missing")
 
@@ -68,7 +71,8 @@ type Compared struct {
 
 // Record is the page of one record: what it holds and where it ended. The key
 // is written as in the evidence: one column as it is, several joined by | with a
-// \ before any | or \ inside. Without such a record the error is of CodeUsage.
+// \ before any | or \ inside. Without such a record the error is of CodeUsage
+// and wraps ErrNotFound.
 func (r *Run) Record(ctx context.Context, side kalla.Side, key string) (*Record, error) {
 	if side != kalla.Left && side != kalla.Right {
 		return nil, usage("side "+string(side), "there is no such side", "name left or right")
@@ -98,7 +102,8 @@ func (r *Run) Record(ctx context.Context, side kalla.Side, key string) (*Record,
 		return nil, err
 	}
 	if len(rec.Fields.Rows) == 0 {
-		return nil, usage(string(side)+" record "+strconv.Quote(shorten(key)), "the run read no record with this key", "")
+		return nil, &kalla.Error{Code: kalla.CodeUsage, Op: "reading records", Where: string(side) + " record " + strconv.Quote(shorten(key)),
+			Why: "the run read no record with this key", Err: ErrNotFound}
 	}
 	return rec, r.rivals(ctx, rec)
 }
