@@ -23,9 +23,10 @@ import (
 	"kalla/internal/evidence"
 	"kalla/internal/evidence/records"
 	"kalla/internal/recipe"
+	"kalla/internal/testenv"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { testenv.Main(m) }
 
 // every is a mix in which every kind of match and of reason occurs.
 var every = demo.Mix{
@@ -47,6 +48,15 @@ func data(t testing.TB, rows int64) string {
 // reconcile runs the recipe of a folder and returns where its evidence is.
 func reconcile(t testing.TB, dir, level string, params map[string]string) string {
 	t.Helper()
+	r, doc := bound(t, dir, params)
+	out := filepath.Join(t.TempDir(), "it's [evidence]")
+	reconcileTo(t, dir, out, level, r, doc)
+	return out
+}
+
+// bound reads the recipe of a folder.
+func bound(t testing.TB, dir string, params map[string]string) (*kalla.Recipe, *recipe.Document) {
+	t.Helper()
 	path := filepath.Join(dir, demo.RecipeFile)
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -60,14 +70,18 @@ func reconcile(t testing.TB, dir, level string, params map[string]string) string
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := filepath.Join(t.TempDir(), "it's [evidence]")
+	return r, doc
+}
+
+// reconcileTo runs a recipe whose evidence goes to a given place.
+func reconcileTo(t testing.TB, dir, out, level string, r *kalla.Recipe, doc *recipe.Document) {
+	t.Helper()
 	if _, err := app.Run(context.Background(), app.Job{
 		Recipe: r, Document: doc, RunID: rand.Text(), Out: out, Evidence: level, BaseDir: dir,
 		LookupEnv: noEnv, Limits: engine.Limits{Threads: 2},
 	}); err != nil {
 		t.Fatal(err)
 	}
-	return out
 }
 
 func noEnv(string) (string, bool) { return "", false }
@@ -83,16 +97,28 @@ func locate(ctx context.Context, location string) (*evidence.Manifest, string, e
 
 func open(t testing.TB, o records.Options) *records.Store {
 	t.Helper()
-	reader, err := duckdb.OpenReader(context.Background(), engine.Limits{Threads: 2, Memory: 512 << 20, TempDir: t.TempDir()})
+	return openOver(t, openReader(t), locate, o)
+}
+
+func openReader(t testing.TB) *duckdb.Reader {
+	t.Helper()
+	reader, err := duckdb.OpenReader(context.Background(), engine.Limits{Threads: 2, Memory: 512 << 20, TempDir: t.TempDir(), Extensions: testenv.DuckDBExtensions(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
+	return reader
+}
+
+func openOver(t testing.TB, reader *duckdb.Reader, locate records.Locate, o records.Options) *records.Store {
+	t.Helper()
+	others := goleak.IgnoreCurrent()
 	store := records.Open(reader, locate, o)
 	t.Cleanup(func() {
 		store.Close()
 		if err := reader.Close(); err != nil {
 			t.Error(err)
 		}
+		goleak.VerifyNone(t, others, testenv.IgnoreServices())
 	})
 	return store
 }
