@@ -184,16 +184,17 @@ func TestStartAndStop(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		args []string
+		code int
 		want []string
 	}{
-		{"port", []string{"--http-port", port, "--data-dir", "other"}, []string{"listening: 127.0.0.1:" + port + ": another program listens there", "--http-port"}},
-		{"data folder", []string{"--http-port", "0"}, []string{filepath.Join("kalla-data", "scheduler"), "hint:"}},
+		{"port", []string{"--http-port", port, "--data-dir", "other"}, 1, []string{"listening: 127.0.0.1:" + port + ": another program listens there", "--http-port"}},
+		{"data folder", []string{"--http-port", "0"}, 2, []string{filepath.Join("kalla-data", "scheduler"), "hint:"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			cmd, out := command(t, dir, nil, c.args...)
 			err := cmd.Run()
-			if cmd.ProcessState.ExitCode() != 1 {
-				t.Errorf("%v, want exit code 1", err)
+			if cmd.ProcessState.ExitCode() != c.code {
+				t.Errorf("%v, want exit code %d", err, c.code)
 			}
 			for _, want := range c.want {
 				if !strings.Contains(out.String(), want) {
