@@ -21,13 +21,17 @@ export function fuzzy(query: string, text: string): Hit | undefined {
       continue
     }
     let at = -1
+    let found = 0
     for (const letter of word) {
       const next = nearest(low, letter, at + 1)
       if (next === undefined) return undefined
-      score += (next === at + 1 ? 4 : 0) + (isStart(low, next) ? 5 : 0) - Math.min(3, next - at - 1) * 0.5
+      found += (next === at + 1 ? 4 : 0) + (isStart(low, next) ? 5 : 0) - Math.min(3, next - at - 1) * 0.5
       marks.add(next)
       at = next
     }
+    // Letters here and there are in every long text.
+    if (found < 2 * word.length) return undefined
+    score += found
   }
   return { score: score - text.length / 100, ranges: ranges([...marks].sort((a, b) => a - b)) }
 }

@@ -45,7 +45,7 @@ export function Page({ title, crumbs = [], aside, actions, about, fill, children
               </div>
               {about !== undefined && <p className="text-sm text-muted">{about}</p>}
             </div>
-            {actions !== undefined && <div className="flex flex-wrap gap-2">{actions}</div>}
+            {actions !== undefined && <div className="flex flex-wrap gap-2 max-sm:w-full">{actions}</div>}
           </header>
           {children}
         </div>

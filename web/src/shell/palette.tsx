@@ -3,6 +3,7 @@ import { findCommands, type Found } from '@/lib/palette'
 import { cx } from '@/ui/cx'
 import { Kbd } from '@/ui/kbd'
 import { useListbox } from '@/ui/listbox'
+import { useReturnFocus } from '@/ui/return-focus'
 import { Dialog } from 'radix-ui'
 import { Search } from 'lucide-react'
 import { Fragment, useEffect, useState, type ReactNode } from 'react'
@@ -18,11 +19,13 @@ export interface PaletteProps {
 
 /** Everything by typing: places, actions of the page, and what the server finds. */
 export function Palette({ open, onOpenChange, find }: PaletteProps) {
+  const focus = useReturnFocus()
   return (
     <Dialog.Root open={open} onOpenChange={onOpenChange}>
       <Dialog.Portal>
         <Dialog.Overlay className="fade-in fixed inset-0 z-40 bg-scrim" />
         <Dialog.Content
+          {...focus}
           aria-describedby={undefined}
           className="pop fade-in fixed top-[12vh] left-1/2 z-50 flex max-h-[70vh] w-[calc(100vw-24px)] max-w-xl -translate-x-1/2 flex-col overflow-hidden"
         >

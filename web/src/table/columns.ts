@@ -89,13 +89,17 @@ export function useColumns<R>(id: string, columns: readonly Column<R>[], start: 
         change((was) => ({ ...was, widths: { ...was.widths, [column]: Math.max(narrowest, Math.round(width)) } })),
       [change],
     ),
-    hide: (column: string, hidden: boolean) =>
-      change((was) => ({ ...was, hidden: { ...was.hidden, [column]: hidden } })),
-    pin: (column: string, pinned: boolean) =>
-      change((was) => ({ ...was, pinned: { ...was.pinned, [column]: pinned } })),
-    reset: () => {
+    hide: useCallback(
+      (column: string, hidden: boolean) => change((was) => ({ ...was, hidden: { ...was.hidden, [column]: hidden } })),
+      [change],
+    ),
+    pin: useCallback(
+      (column: string, pinned: boolean) => change((was) => ({ ...was, pinned: { ...was.pinned, [column]: pinned } })),
+      [change],
+    ),
+    reset: useCallback(() => {
       remember(`table.${id}`, undefined)
       setLayout({ widths: {}, hidden: {}, pinned: {} })
-    },
+    }, [id]),
   }
 }

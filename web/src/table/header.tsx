@@ -1,6 +1,6 @@
 import { cx } from '@/ui/cx'
 import { ArrowDown, ArrowUp } from 'lucide-react'
-import { useRef, type KeyboardEvent, type PointerEvent } from 'react'
+import { memo, useRef, type KeyboardEvent, type PointerEvent, type ReactNode } from 'react'
 import type { Placed } from './columns'
 
 /** How rows are sorted, by the server. */
@@ -18,8 +18,7 @@ export interface HeaderProps<R> {
   resize: (column: string, width: number) => void
 }
 
-/** The cells of the header row. */
-export function HeaderCells<R>({ placed, before, sort, onSort, resize }: HeaderProps<R>) {
+function Cells<R>({ placed, before, sort, onSort, resize }: HeaderProps<R>): ReactNode {
   return placed.map(({ column, width, pinned, left }, i) => {
     const sorted = sort?.column === column.id ? sort : undefined
     const Arrow = sorted?.descending ? ArrowDown : ArrowUp
@@ -66,6 +65,9 @@ export function HeaderCells<R>({ placed, before, sort, onSort, resize }: HeaderP
     )
   })
 }
+
+/** The cells of the header row. Not drawn again while rows are scrolled. */
+export const HeaderCells = memo(Cells) as typeof Cells
 
 function Resizer({ label, width, onResize }: { label: string; width: number; onResize: (width: number) => void }) {
   const from = useRef<{ x: number; width: number }>(undefined)

@@ -31,7 +31,7 @@ function RowCells<R>({ id, position, row, placed, y, height, active, activeColum
       aria-selected={selected}
       data-position={position}
       className={cx(
-        'absolute inset-x-0 grid border-b border-line text-sm',
+        'absolute inset-x-0 grid [contain:layout_style] border-b border-line text-sm',
         selected ? 'bg-accent-soft' : active ? 'bg-hover' : 'bg-surface hover:bg-hover',
         openable && row !== undefined && 'cursor-pointer',
       )}

@@ -4,7 +4,7 @@ import { Checkbox } from '@/ui/choice'
 import { Popover } from '@/ui/dialog'
 import { Input } from '@/ui/input'
 import { Columns3, Pin, PinOff, Search } from 'lucide-react'
-import { useEffect, useEffectEvent, useState, type SubmitEvent } from 'react'
+import { memo, useEffect, useEffectEvent, useState, type SubmitEvent } from 'react'
 import type { Column, Placed } from './columns'
 
 /** A search field that waits for a pause in typing. */
@@ -44,8 +44,7 @@ export function TableSearch({
   )
 }
 
-/** Chooses, pins and resets columns. */
-export function ColumnChooser<R>(props: {
+function Chooser<R>(props: {
   columns: readonly Column<R>[]
   placed: readonly Placed<R>[]
   hide: (column: string, hidden: boolean) => void
@@ -97,6 +96,9 @@ export function ColumnChooser<R>(props: {
     </Popover>
   )
 }
+
+/** Chooses, pins and resets columns. Not drawn again while rows are scrolled. */
+export const ColumnChooser = memo(Chooser) as typeof Chooser
 
 /** Where one is, and a way to another place. */
 export function Position({

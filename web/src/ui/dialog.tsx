@@ -1,8 +1,9 @@
 import { X } from 'lucide-react'
 import { AlertDialog as RadixAlert, Dialog as RadixDialog, Popover as RadixPopover } from 'radix-ui'
 import { useState, type ReactElement, type ReactNode } from 'react'
-import { Button, IconButton } from './button'
+import { Button } from './button'
 import { cx } from './cx'
+import { useReturnFocus } from './return-focus'
 
 const scrim = 'fade-in fixed inset-0 z-40 bg-scrim'
 
@@ -25,34 +26,36 @@ function Frame({
 }: Pick<DialogProps, 'title' | 'description' | 'children' | 'footer'>) {
   return (
     <>
-      <header className="flex items-start gap-3 border-b border-line px-4 py-3">
-        <div className="min-w-0 flex-1">
-          <RadixDialog.Title className="text-lg font-semibold">{title}</RadixDialog.Title>
-          {description !== undefined && (
-            <RadixDialog.Description className="text-sm text-muted">{description}</RadixDialog.Description>
-          )}
-        </div>
-        <RadixDialog.Close asChild>
-          <IconButton label="Close" small>
-            <X size={16} />
-          </IconButton>
-        </RadixDialog.Close>
+      <header className="border-b border-line py-3 pr-12 pl-4">
+        <RadixDialog.Title className="text-lg font-semibold">{title}</RadixDialog.Title>
+        {description !== undefined && (
+          <RadixDialog.Description className="text-sm text-muted">{description}</RadixDialog.Description>
+        )}
       </header>
       <div className="min-h-0 flex-1 overflow-y-auto px-4 py-4">{children}</div>
       {footer !== undefined && (
         <footer className="flex flex-wrap justify-end gap-2 border-t border-line px-4 py-3">{footer}</footer>
       )}
+      {/* Last, so that the first field has the focus; without a tooltip, which would take the first Escape. */}
+      <RadixDialog.Close
+        aria-label="Close"
+        className="absolute top-2.5 right-2.5 flex size-8 items-center justify-center rounded-md text-muted hover:bg-hover hover:text-fg"
+      >
+        <X size={16} aria-hidden />
+      </RadixDialog.Close>
     </>
   )
 }
 
 /** A question that has to be answered before going on. */
 export function Dialog({ open, onOpenChange, wide, ...frame }: DialogProps) {
+  const focus = useReturnFocus()
   return (
     <RadixDialog.Root open={open} onOpenChange={onOpenChange}>
       <RadixDialog.Portal>
         <RadixDialog.Overlay className={scrim} />
         <RadixDialog.Content
+          {...focus}
           {...(frame.description === undefined && { 'aria-describedby': undefined })}
           className={cx(
             'pop fade-in fixed top-[12vh] left-1/2 z-50 flex max-h-[76vh] w-[calc(100vw-24px)] -translate-x-1/2 flex-col',
@@ -68,11 +71,13 @@ export function Dialog({ open, onOpenChange, wide, ...frame }: DialogProps) {
 
 /** Details beside the page: from the right, over the whole of a phone. */
 export function Sheet({ open, onOpenChange, wide, ...frame }: DialogProps) {
+  const focus = useReturnFocus()
   return (
     <RadixDialog.Root open={open} onOpenChange={onOpenChange}>
       <RadixDialog.Portal>
         <RadixDialog.Overlay className={scrim} />
         <RadixDialog.Content
+          {...focus}
           {...(frame.description === undefined && { 'aria-describedby': undefined })}
           className={cx(
             'slide-in fixed inset-y-0 right-0 z-50 flex w-full flex-col border-l border-line bg-surface shadow-pop',
