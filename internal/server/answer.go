@@ -31,8 +31,8 @@ type list[T any] struct {
 	Body []T
 }
 
-// paging is what the query of a list may hold.
-type paging struct {
+// Paging is what the query of a list may hold.
+type Paging struct {
 	Cursor string `query:"cursor" maxLength:"1000" doc:"Of the page before: see Link"`
 	Limit  int    `query:"limit" minimum:"1" maximum:"500" default:"50"`
 
@@ -40,15 +40,15 @@ type paging struct {
 }
 
 // Resolve keeps the URL that the next page's is made of.
-func (p *paging) Resolve(ctx huma.Context) []error {
+func (p *Paging) Resolve(ctx huma.Context) []error {
 	p.at = ctx.URL()
 	return nil
 }
 
-func (p *paging) page() state.Page { return state.Page{Cursor: p.Cursor, Limit: p.Limit} }
+func (p *Paging) page() state.Page { return state.Page{Cursor: p.Cursor, Limit: p.Limit} }
 
 // pageOf is the answer with these items, and a link if there is a next page.
-func pageOf[T any](p *paging, items []T, next string) *list[T] {
+func pageOf[T any](p *Paging, items []T, next string) *list[T] {
 	l := &list[T]{Body: items}
 	if items == nil {
 		l.Body = []T{}

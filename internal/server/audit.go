@@ -19,7 +19,7 @@ func (s *Server) registerAudit(api huma.API) {
 }
 
 type auditQuery struct {
-	paging
+	Paging
 	Actor  string `query:"actor" maxLength:"200" doc:"Id of a user, or system"`
 	Action string `query:"action" maxLength:"200" doc:"Such as source.save or run.cancel"`
 	Type   string `query:"object_type" maxLength:"200"`
@@ -52,7 +52,7 @@ func (s *Server) listAudit(ctx context.Context, in *auditQuery) (*list[AuditEntr
 	if len(entries) == in.Limit && entries[len(entries)-1].Seq > 1 {
 		next = strconv.FormatInt(entries[len(entries)-1].Seq, 10)
 	}
-	return pageOf(&in.paging, out, next), nil
+	return pageOf(&in.Paging, out, next), nil
 }
 
 func (s *Server) proveAudit(ctx context.Context, _ *none) (*body[AuditProof], error) {

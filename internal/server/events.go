@@ -39,7 +39,7 @@ func (s *Server) registerEvents(api huma.API) {
 }
 
 type followInput struct {
-	runID
+	RunPath
 	LastEventID string `header:"Last-Event-ID"`
 	After       int64  `query:"last_event_id" minimum:"0" doc:"Instead of the header"`
 }

@@ -48,7 +48,7 @@ func (s *Server) registerEvidence(api huma.API) {
 }
 
 type evidenceFileInput struct {
-	runID
+	RunPath
 	File string `path:"file" maxLength:"200"`
 }
 
@@ -94,7 +94,7 @@ func (s *Server) evidenceFile(ctx context.Context, in *evidenceFileInput) (*huma
 }
 
 type exportInput struct {
-	runID
+	RunPath
 	Format evidence.Format `query:"format" enum:"xlsx,csv,parquet" default:"xlsx"`
 	Table  records.Table   `query:"table" enum:"matched,unmatched_left,unmatched_right,breaks,candidates" doc:"One table instead of all; for csv and parquet"`
 	Raw    bool            `query:"raw" doc:"In CSV, leave texts as they are that a spreadsheet would run as formulas"`
@@ -253,7 +253,7 @@ func (s *Server) verify(ctx context.Context, in *verifyInput) (*verifyOutput, er
 }
 
 type verifyInput struct {
-	runID
+	RunPath
 	w http.ResponseWriter
 }
 

@@ -27,10 +27,10 @@ func (s *Server) registerRecords(api huma.API) {
 	huma.Register(api, get("compare/{other_id}", "compare-runs", "What changed from this run to another of the same recipe"), s.compareRuns)
 	huma.Register(api, get("compare/{other_id}/records", "list-changes", "The records that changed from this run to another"), s.listChanges)
 
-	huma.Register(api, get("charts/waterfall", "chart-waterfall", "What each pass contributed"), func(ctx context.Context, in *runID) (*body[[]records.PassFigures], error) {
+	huma.Register(api, get("charts/waterfall", "chart-waterfall", "What each pass contributed"), func(ctx context.Context, in *RunPath) (*body[[]records.PassFigures], error) {
 		return chart(ctx, s, in.RunID, (*records.Run).Waterfall)
 	})
-	huma.Register(api, get("charts/reasons", "chart-reasons", "Unmatched records by reason"), func(ctx context.Context, in *sideInput) (*body[[]records.ReasonFigures], error) {
+	huma.Register(api, get("charts/reasons", "chart-reasons", "Unmatched records by reason"), func(ctx context.Context, in *SideInput) (*body[[]records.ReasonFigures], error) {
 		return chart(ctx, s, in.RunID, func(r *records.Run, ctx context.Context) ([]records.ReasonFigures, error) {
 			return r.Reasons(ctx, in.Side)
 		})
@@ -45,25 +45,26 @@ func (s *Server) registerRecords(api huma.API) {
 			return r.Ageing(ctx, in.Side, in.Column)
 		})
 	})
-	huma.Register(api, get("charts/currencies", "chart-currencies", "Amounts by currency"), func(ctx context.Context, in *sideInput) (*body[[]records.CurrencyFigures], error) {
+	huma.Register(api, get("charts/currencies", "chart-currencies", "Amounts by currency"), func(ctx context.Context, in *SideInput) (*body[[]records.CurrencyFigures], error) {
 		return chart(ctx, s, in.RunID, func(r *records.Run, ctx context.Context) ([]records.CurrencyFigures, error) {
 			return r.Currencies(ctx, in.Side)
 		})
 	})
 }
 
-type sideInput struct {
-	runID
+// SideInput names a side of a run.
+type SideInput struct {
+	RunPath
 	Side kalla.Side `query:"side" enum:"left,right" default:"left"`
 }
 
 type differencesInput struct {
-	runID
+	RunPath
 	Table records.Table `query:"table" enum:"matched,unmatched_left,unmatched_right" default:"matched"`
 }
 
 type ageingInput struct {
-	sideInput
+	SideInput
 	Column string `query:"column" maxLength:"300" doc:"A date of the side; by default the one that the recipe compares"`
 }
 
@@ -121,8 +122,8 @@ func (s *Server) recordsProblem(ctx context.Context, err error) error {
 	return s.problem(ctx, err)
 }
 
-// recordsQuery is a records.Query in the query of a URL.
-type recordsQuery struct {
+// RecordsQuery is a records.Query in the query of a URL.
+type RecordsQuery struct {
 	Q       string   `query:"q" maxLength:"1000" doc:"Text to look for"`
 	Filter  string   `query:"filter" maxLength:"100000" doc:"JSON array of filters, all of which must hold: [{\"column\": \"amount\", \"op\": \"gt\", \"value\": 100}]"`
 	Sort    string   `query:"sort" maxLength:"4000" doc:"Columns with commas between, - before those that descend; or a JSON array of {column, desc}"`
@@ -136,7 +137,7 @@ type recordsQuery struct {
 }
 
 // read makes a query of it. The error is a problem with all that is wrong.
-func (in *recordsQuery) read() (records.Query, error) {
+func (in *RecordsQuery) read() (records.Query, error) {
 	q := records.Query{Search: in.Q, Passes: in.Pass, Cursor: in.Cursor, From: in.From, Limit: in.Limit, NoCount: !in.Count}
 	for _, r := range in.Reason {
 		q.Reasons = append(q.Reasons, kalla.Reason(r))
@@ -181,10 +182,10 @@ func (in *recordsQuery) read() (records.Query, error) {
 }
 
 type recordsInput struct {
-	runID
+	RunPath
 	Table records.Table `query:"table" enum:"matched,unmatched_left,unmatched_right,breaks,candidates" doc:"Default matched"`
 	Side  kalla.Side    `query:"side" enum:"left,right" doc:"Short for the unmatched records of a side"`
-	recordsQuery
+	RecordsQuery
 }
 
 func (s *Server) listRecords(ctx context.Context, in *recordsInput) (*body[*records.Page], error) {
@@ -214,7 +215,7 @@ func (s *Server) listRecords(ctx context.Context, in *recordsInput) (*body[*reco
 }
 
 type recordInput struct {
-	runID
+	RunPath
 	Side kalla.Side `path:"side" enum:"left,right"`
 	Key  string     `path:"key" maxLength:"4000" doc:"As the evidence writes it: columns joined by |"`
 }
@@ -231,12 +232,13 @@ func (s *Server) getRecord(ctx context.Context, in *recordInput) (*body[*records
 	return &body[*records.Record]{rec}, nil
 }
 
-type compareInput struct {
-	runID
+// CompareInput names two runs.
+type CompareInput struct {
+	RunPath
 	OtherID string `path:"other_id" minLength:"1" maxLength:"200"`
 }
 
-func (s *Server) compared(ctx context.Context, in *compareInput) (before, after *records.Run, err error) {
+func (s *Server) compared(ctx context.Context, in *CompareInput) (before, after *records.Run, err error) {
 	if before, err = s.evidence(ctx, in.RunID); err != nil {
 		return nil, nil, err
 	}
@@ -244,7 +246,7 @@ func (s *Server) compared(ctx context.Context, in *compareInput) (before, after 
 	return before, after, err
 }
 
-func (s *Server) compareRuns(ctx context.Context, in *compareInput) (*body[*records.Comparison], error) {
+func (s *Server) compareRuns(ctx context.Context, in *CompareInput) (*body[*records.Comparison], error) {
 	before, after, err := s.compared(ctx, in)
 	if err != nil {
 		return nil, err
@@ -257,10 +259,10 @@ func (s *Server) compareRuns(ctx context.Context, in *compareInput) (*body[*reco
 }
 
 type changesInput struct {
-	compareInput
+	CompareInput
 	Side   kalla.Side       `query:"side" enum:"left,right" default:"left"`
 	Change []records.Change `query:"change" doc:"One of newly_matched, came_apart, matched_to_other, reason_changed, new, gone" maxItems:"6"`
-	recordsQuery
+	RecordsQuery
 }
 
 func (s *Server) listChanges(ctx context.Context, in *changesInput) (*body[*records.Page], error) {
@@ -268,7 +270,7 @@ func (s *Server) listChanges(ctx context.Context, in *changesInput) (*body[*reco
 	if err != nil {
 		return nil, err
 	}
-	before, after, err := s.compared(ctx, &in.compareInput)
+	before, after, err := s.compared(ctx, &in.CompareInput)
 	if err != nil {
 		return nil, err
 	}

@@ -52,7 +52,7 @@ func (s *Server) create(ctx context.Context, n *state.NewRun) (*body[RunStarted]
 }
 
 type runsQuery struct {
-	paging
+	Paging
 	RecipeID string     `query:"recipe_id" maxLength:"200"`
 	Status   []RunState `query:"status" doc:"One or several, with commas between" maxItems:"8"`
 	Since    time.Time  `query:"since" doc:"Made at that time or later"`
@@ -74,14 +74,15 @@ func (s *Server) listRuns(ctx context.Context, in *runsQuery) (*list[RunItem], e
 	if err != nil {
 		return nil, s.problem(ctx, err)
 	}
-	return pageOf(&in.paging, items, found.Next), nil
+	return pageOf(&in.Paging, items, found.Next), nil
 }
 
-type runID struct {
+// RunPath names a run in the path of a request.
+type RunPath struct {
 	RunID string `path:"run_id" minLength:"1" maxLength:"200"`
 }
 
-func (s *Server) getRun(ctx context.Context, in *runID) (*body[Run], error) {
+func (s *Server) getRun(ctx context.Context, in *RunPath) (*body[Run], error) {
 	run, err := s.store.Run(ctx, in.RunID)
 	if err != nil {
 		return nil, s.problem(ctx, err)
@@ -93,7 +94,7 @@ func (s *Server) getRun(ctx context.Context, in *runID) (*body[Run], error) {
 // cancelRun notes that somebody wants the run stopped, and has the scheduler
 // told, now or when it can be reached. The answer is the run as it is then: one
 // that was not handed over yet has ended, another ends within a second or so.
-func (s *Server) cancelRun(ctx context.Context, in *runID) (*body[Run], error) {
+func (s *Server) cancelRun(ctx context.Context, in *RunPath) (*body[Run], error) {
 	run, outcome, err := s.store.Advance(ctx, in.RunID, state.CancelRequested{})
 	switch {
 	case err != nil:
@@ -116,7 +117,7 @@ type Rerun struct {
 }
 
 type rerunInput struct {
-	runID
+	RunPath
 	IdempotencyKey string `header:"Idempotency-Key" maxLength:"200"`
 	Body           *Rerun `required:"false"`
 }
@@ -153,7 +154,7 @@ type Approval struct {
 }
 
 type decisionInput struct {
-	runID
+	RunPath
 	Body Decision
 }
 
@@ -168,7 +169,7 @@ func (s *Server) decideRun(ctx context.Context, in *decisionInput) (*body[Approv
 	return answer(s, ctx, s.approval(ctx, *a), nil)
 }
 
-func (s *Server) listApprovals(ctx context.Context, in *runID) (*list[Approval], error) {
+func (s *Server) listApprovals(ctx context.Context, in *RunPath) (*list[Approval], error) {
 	if _, err := s.store.Run(ctx, in.RunID); err != nil {
 		return nil, s.problem(ctx, err)
 	}

@@ -136,7 +136,7 @@ func (c *callbacks) progress(ctx context.Context, p *job.Progress) (state.Outcom
 		return outcome, nil
 	}
 	if !r.last.IsZero() && now.Sub(r.last) < progressEvery {
-		if r.waiting == nil || !older(change, r.waiting) {
+		if r.waiting == nil || !precedes(change, r.waiting) {
 			r.waiting = change
 		}
 		c.mu.Unlock()
@@ -148,9 +148,9 @@ func (c *callbacks) progress(ctx context.Context, p *job.Progress) (state.Outcom
 	return c.write(ctx, p.RunID, r, change)
 }
 
-// older reports whether a progress comes before another of the same run. Which
+// precedes reports whether a progress comes before another of the same run. Which
 // of two stages is the later one is for the store to judge.
-func older(a, b *state.Progressed) bool {
+func precedes(a, b *state.Progressed) bool {
 	if a.Attempt != b.Attempt {
 		return a.Attempt < b.Attempt
 	}

@@ -74,6 +74,14 @@ func (p *Proxy) Break() {
 	}
 }
 
+// Mend makes the proxy pass connections on again that come from now on.
+func (p *Proxy) Mend() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.down = false
+	p.hangs.Store(false)
+}
+
 // hold registers a connection, or closes it where the proxy is broken.
 func (p *Proxy) hold(c net.Conn) bool {
 	p.mu.Lock()
