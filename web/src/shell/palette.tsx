@@ -45,7 +45,9 @@ function Body({ close, find }: { close: () => void; find: Find | undefined }) {
     failed: false,
   })
   const commands = useAllCommands().filter((c) => c.id !== 'palette')
-  const groups = findCommands([...commands, ...remote.commands], query.trim())
+  // What the server found matches by fields that are not shown.
+  const found = remote.query === query.trim() ? findCommands(remote.commands, '') : []
+  const groups = [...findCommands(commands, query.trim()), ...found]
   const flat = groups.flatMap((g) => g.found)
   const box = useListbox(flat.length, (i) => {
     const chosen = flat[i]?.command

@@ -6,6 +6,7 @@ import { Note } from '@/ui/status'
 import {
   useCallback,
   useEffect,
+  useEffectEvent,
   useId,
   useRef,
   useState,
@@ -76,7 +77,8 @@ export function DataTable<R>(props: DataTableProps<R>) {
     setShownRows(rows)
     setActive({ row: 0, column: 0 })
   }
-  useEffect(() => show(0, 'start'), [rows, show])
+  const toTop = useEffectEvent(() => show(0, 'start'))
+  useEffect(() => toTop(), [rows])
 
   const move = useCallback(
     (row: number) => {

@@ -58,6 +58,9 @@ test('a million rows are scrolled, dragged and gone to', async () => {
   // Row by row from there, also at the far end of a bar that stands for more than its pixels.
   for (let i = 0; i < 40; i++) await page.keyboard.press('j')
   await page.getByText('INV-1777816').waitFor()
+  await page.setViewportSize({ width: 1000, height: 700 })
+  await page.waitForTimeout(200)
+  expect(await page.getByText('INV-1777816').count()).toBe(1)
   expect(errors).toEqual([])
   await page.context().close()
 })

@@ -14,6 +14,8 @@ export interface Gallery {
 }
 
 export async function openGallery(): Promise<Gallery> {
+  // As a user gets it: under a test runner the development version of React would be built.
+  process.env['NODE_ENV'] = 'production'
   await build({ mode: 'gallery', logLevel: 'error' })
   const server: PreviewServer = await preview({
     mode: 'gallery',
