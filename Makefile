@@ -34,6 +34,11 @@ build: compiler ## bin/kalla and the other commands
 web: ## build the web app into web/dist, which the next make build embeds; needs Node
 	cd web && npm ci && npm run build
 
+.PHONY: api
+api: ## web/openapi.json from the server's handlers, and the web app's types from that; needs Node
+	go test ./internal/server/ -run TestOpenAPIIsThatOfTheWebApp -update
+	cd web && npm run api
+
 .PHONY: test-web
 test-web: ## types, eslint, prettier and every test of the web app; needs Node and Chromium
 	cd web && npm ci && npm run check && npm test && npm run build && npm run size && npm run test:browser
