@@ -26,8 +26,9 @@ type SchedulerConfig struct {
 	Open     bool   // jobs may touch whatever this user may
 
 	DataDir    string
-	TempDir    string // where engines spill; made if it is missing
-	Extensions string // see engine.Limits
+	Private    []string // files and folders that no job touches, beside DataDir
+	TempDir    string   // where engines spill; made if it is missing
+	Extensions string   // see engine.Limits
 
 	MaxJobs int
 	Memory  int64 // bytes of all jobs together
@@ -56,12 +57,12 @@ type Scheduler struct {
 func StartScheduler(ctx context.Context, cfg SchedulerConfig) (*Scheduler, error) {
 	rules, err := policy.New(policy.Config{
 		Loopback: cfg.Open, FileDirs: cfg.FileDirs, Hosts: cfg.Hosts, Callbacks: cfg.Callbacks,
-		Private: []string{cfg.DataDir}, LookupEnv: cfg.LookupEnv,
+		Private: append([]string{cfg.DataDir}, cfg.Private...), LookupEnv: cfg.LookupEnv,
 	})
 	if err != nil {
 		return nil, err
 	}
-	listener, err := listen(ctx, net.JoinHostPort(cfg.Host, strconv.Itoa(cfg.Port)))
+	listener, err := listen(ctx, net.JoinHostPort(cfg.Host, strconv.Itoa(cfg.Port)), "--http-port")
 	if err != nil {
 		return nil, err
 	}
@@ -110,18 +111,18 @@ func openScheduler(ctx context.Context, cfg SchedulerConfig, rules *policy.Polic
 	return &Scheduler{service: service, server: httpapi.NewServer(handler, cfg.Log), done: make(chan struct{})}, nil
 }
 
-// listen says what to do where a port is taken.
-func listen(ctx context.Context, addr string) (net.Listener, error) {
+// listen says what to do where a port is taken; flag chooses another one.
+func listen(ctx context.Context, addr, flag string) (net.Listener, error) {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
 	switch {
 	case err == nil:
 		return l, nil
 	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, &kalla.Error{Code: kalla.CodeLimit, Op: "listening", Where: addr, Why: "another program listens there", Hint: "stop it, or choose another port with --http-port", Err: err}
+		return nil, &kalla.Error{Code: kalla.CodeLimit, Op: "listening", Where: addr, Why: "another program listens there", Hint: "stop it, or choose another port with " + flag, Err: err}
 	case errors.Is(err, syscall.EACCES):
-		return nil, &kalla.Error{Code: kalla.CodeUsage, Op: "listening", Where: addr, Why: "this user may not listen there", Hint: "choose a port above 1023 with --http-port", Err: err}
+		return nil, &kalla.Error{Code: kalla.CodeUsage, Op: "listening", Where: addr, Why: "this user may not listen there", Hint: "choose a port above 1023 with " + flag, Err: err}
 	}
-	return nil, &kalla.Error{Code: kalla.CodeUsage, Op: "listening", Where: addr, Hint: "see --bind-host and --http-port", Err: err}
+	return nil, &kalla.Error{Code: kalla.CodeUsage, Op: "listening", Where: addr, Hint: "see --bind-host and " + flag, Err: err}
 }
 
 // URL is where the API is.

@@ -23,6 +23,7 @@ type Env struct {
 	LookupEnv func(name string) (string, bool)
 	Dir       string // the working directory, absolute
 	Now       func() time.Time
+	OpenURL   func(url string) error // in the user's browser
 
 	StdoutTerminal bool // colours
 	StderrTerminal bool // bars
@@ -76,11 +77,12 @@ func (c *command) root() *cobra.Command {
 together, says of everything else why it stays open, and proves that no record was lost.
 
   kalla demo                       a small data set, reconciled
+  kalla up                         the app, on this machine
   kalla run recipe.yaml            your own`,
 	}
 	root.AddCommand(
-		c.demoCommand(), c.runCommand(), c.recipeCommand(), c.sourceCommand(),
-		c.evidenceCommand(), c.configCommand(), c.versionCommand(),
+		c.demoCommand(), c.upCommand(), c.runCommand(), c.recipeCommand(), c.sourceCommand(), c.evidenceCommand(),
+		c.serveCommand(), c.userCommand(), c.backupCommand(), c.restoreCommand(), c.configCommand(), c.versionCommand(),
 	)
 	return root
 }

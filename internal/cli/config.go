@@ -64,19 +64,13 @@ func (c *command) shownSettings() []shownSetting {
 		if !c.program.has(s) {
 			continue
 		}
-		out = append(out, shownSetting{Key: s.key, Value: c.settings.get(s.key), Origin: c.settings.origins[s.key], Help: s.help})
+		value := c.settings.get(s.key)
+		if s.mask != nil && value != "" {
+			value = s.mask(value)
+		}
+		out = append(out, shownSetting{Key: s.key, Value: value, Origin: c.settings.origins[s.key], Secret: s.mask != nil, Help: s.help})
 	}
 	if c.program == kalladProgram { // whose jobs take nothing from the environment by themselves
-		for _, s := range []shownSetting{
-			{Key: tokenEnv, Help: "token that requests must carry and callbacks carry"},
-			{Key: callbackKeyEnv, Help: "key that callbacks are signed with (Standard Webhooks): whsec_ and 24 to 64 bytes in base64"},
-		} {
-			s.Secret, s.Origin = true, "default"
-			if v, ok := c.env.LookupEnv(s.Key); ok && v != "" {
-				s.Value, s.Origin = "***", "environment"
-			}
-			out = append(out, s)
-		}
 		return out
 	}
 	seen := map[string]bool{}

@@ -14,11 +14,8 @@ import (
 	"kalla/internal/telemetry"
 )
 
-// Secrets of the scheduler that stand in no flag, where everybody could see them.
-const (
-	tokenEnv       = "KALLA_WORKER_TOKEN"
-	callbackKeyEnv = "KALLA_CALLBACK_KEY"
-)
+// tokenEnv stands in no flag, where everybody could see it.
+const tokenEnv = "KALLA_WORKER_TOKEN"
 
 // Daemon runs one command of kallad and returns its exit code. Cancelling ctx
 // stops a daemon in order, which is no failure.
@@ -88,9 +85,8 @@ func (c *command) schedule(ctx context.Context) error {
 	case <-ctx.Done():
 	case <-scheduler.Done():
 	}
-	grace, _ := time.ParseDuration(c.settings.get(keyGrace))
-	log.Info("scheduler stopping", "grace", grace.String())
-	stop, cancel := context.WithTimeout(start, grace)
+	log.Info("scheduler stopping", "grace", c.grace().String())
+	stop, cancel := context.WithTimeout(start, c.grace())
 	defer cancel()
 	err = scheduler.Stop(stop)
 	last, cancel := context.WithTimeout(start, 5*time.Second)
@@ -124,17 +120,16 @@ func (c *command) schedulerConfig() (app.SchedulerConfig, error) {
 		cfg.Threads = machine.CPUs()
 	}
 	if cfg.MaxJobs, _ = strconv.Atoi(s.get(keyMaxJobs)); cfg.MaxJobs == 0 {
-		cfg.MaxJobs = min(machine.CPUs(), 8)
+		cfg.MaxJobs = app.DefaultJobs()
 	}
 	if cfg.Memory == 0 {
-		// The rest is for the page cache, the database and the app beside it, on a machine that has all.
-		cfg.Memory = machine.Memory() / 10 * 6
+		cfg.Memory = app.DefaultMemory()
 	}
 	var err error
 	if cfg.Token, err = c.token(); err != nil {
 		return none, err
 	}
-	cfg.CallbackKey, _ = c.env.LookupEnv(callbackKeyEnv)
+	cfg.CallbackKey = s.get(keyCallbackKey)
 	if cfg.LookupEnv, err = c.jobEnv(); err != nil {
 		return none, err
 	}
@@ -168,8 +163,7 @@ const minToken = 16
 
 // token is what clients must send; empty means that nothing is asked for.
 func (c *command) token() (string, error) {
-	token, _ := c.env.LookupEnv(tokenEnv)
-	where := tokenEnv
+	token, where := c.settings.get(keyToken), tokenEnv
 	if file := c.settings.get(keyTokenFile); file != "" {
 		var err error
 		if token, err = readPrivate(c.path(file), "--token-file"); err != nil {

@@ -32,7 +32,10 @@ func refuseOwnLimits(flags *pflag.FlagSet) error {
 // reconcileAt has the scheduler at a URL run a bound recipe and waits for the
 // end. Cancelling ctx cancels the job.
 func (c *command) reconcileAt(ctx context.Context, server string, doc *recipe.Document, r *kalla.Recipe, base, out string, quiet bool) (*kalla.Summary, error) {
-	token, _ := c.env.LookupEnv(tokenEnv)
+	token, err := c.token()
+	if err != nil {
+		return nil, err
+	}
 	client, err := job.NewClient(server, token)
 	if err != nil {
 		return nil, err

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -35,8 +36,9 @@ type setting struct {
 	of      program
 	list    bool // several values: the flag repeated, a list in kalla.yaml, commas elsewhere
 	help    string
-	example string             // what the flag takes, for help
-	check   func(string) error // says what is wrong with a value
+	example string              // what the flag takes, for help
+	check   func(string) error  // says what is wrong with a value
+	mask    func(string) string // what may be shown of a value that is, or holds, a secret
 }
 
 // program is which command line a setting is of; the zero value means both.
@@ -80,11 +82,15 @@ const (
 	keyTokenFile   = "token_file"
 	keySecretsFile = "secrets_file"
 	keyGrace       = "grace"
+	keyToken       = "worker_token"
+	keyCallbackKey = "callback_key"
 )
 
 const extensionsEnv = "KALLA_DUCKDB_EXTENSIONS"
 
-var settingSpecs = []setting{
+var settingSpecs = slices.Concat(engineSettings, appSettings, daemonSettings)
+
+var engineSettings = []setting{
 	{key: keyEngine, of: kallaProgram, flag: "engine", env: []string{"KALLA_ENGINE"}, def: "auto", example: "auto|duckdb",
 		help: "what does the work", check: oneOf("auto", "duckdb")},
 	{key: keyMemory, flag: "memory", env: []string{"KALLA_MEMORY"}, example: "SIZE",
@@ -102,14 +108,18 @@ var settingSpecs = []setting{
 		help: "folder of DuckDB extensions, for machines without internet"},
 	{key: keyLog, env: []string{"KALLA_LOG", "RUST_LOG"}, def: "warn", daemon: "info",
 		help: "what is logged to stderr: trace, debug, info, warn, error", check: oneOf("trace", "debug", "info", "warn", "error", "off")},
-	{key: keyLogFormat, of: kalladProgram, flag: "log-format", env: []string{"KALLA_LOG_FORMAT"}, def: "text", example: "text|json",
+	{key: keyLogFormat, flag: "log-format", env: []string{"KALLA_LOG_FORMAT"}, def: "text", example: "text|json",
 		help: "how log lines are written", check: oneOf("text", "json")},
+}
+
+// daemonSettings are those of kallad, and of what it shares with the app.
+var daemonSettings = []setting{
 	{key: keyHTTPPort, of: kalladProgram, flag: "http-port", env: []string{"KALLA_HTTP_PORT"}, def: "9090", example: "PORT",
 		help: "port of the HTTP API; 0 takes a free one", check: checkPort},
 	{key: keyGRPCPort, of: kalladProgram, flag: "grpc-port", env: []string{"KALLA_GRPC_PORT"}, def: "50050", example: "PORT",
 		help: "port for the nodes of a cluster; one machine alone listens on none", check: checkPort},
-	{key: keyBindHost, of: kalladProgram, flag: "bind-host", env: []string{"KALLA_BIND_HOST"}, def: "127.0.0.1", example: "HOST",
-		help: "address to listen on; any but this machine's own needs a token and --allow-…"},
+	{key: keyBindHost, flag: "bind-host", env: []string{"KALLA_BIND_HOST"}, def: "127.0.0.1", example: "HOST",
+		help: "address to listen on; any but this machine's own needs a token, and a scheduler --allow-…"},
 	{key: keyDataDir, of: kalladProgram, flag: "data-dir", env: []string{"KALLA_DATA_DIR"}, def: filepath.Join("kalla-data", "scheduler"), example: "DIR",
 		help: "where the scheduler keeps its jobs"},
 	{key: keyMaxJobs, of: kalladProgram, flag: "max-jobs", env: []string{"KALLA_MAX_JOBS"}, example: "N",
@@ -120,14 +130,18 @@ var settingSpecs = []setting{
 		help: "host that jobs may read from: db, db:5432, *.example.com, 10.0.0.0/8, s3://bucket; may be repeated"},
 	{key: keyAllowCall, of: kalladProgram, list: true, flag: "allow-callback", env: []string{"KALLA_ALLOW_CALLBACK"}, example: "HOST",
 		help: "host that callbacks may go to, such as app:3000; may be repeated"},
-	{key: keyAllowEnv, of: kalladProgram, list: true, flag: "allow-env", env: []string{"KALLA_ALLOW_ENV"}, example: "NAME",
+	{key: keyAllowEnv, list: true, flag: "allow-env", env: []string{"KALLA_ALLOW_ENV"}, example: "NAME",
 		help: "environment variable that jobs may use as ${NAME}, beside KALLA_SECRET_…; may be repeated"},
-	{key: keyTokenFile, of: kalladProgram, flag: "token-file", env: []string{"KALLA_TOKEN_FILE"}, example: "PATH",
-		help: "file with the token that requests must carry (or KALLA_WORKER_TOKEN)"},
-	{key: keySecretsFile, of: kalladProgram, flag: "secrets-file", env: []string{"KALLA_SECRETS_FILE"}, example: "PATH",
+	{key: keyToken, env: []string{tokenEnv}, mask: hide,
+		help: "token of requests to a scheduler and of its callbacks"},
+	{key: keyTokenFile, flag: "token-file", env: []string{"KALLA_TOKEN_FILE"}, example: "PATH",
+		help: "file with the token (or KALLA_WORKER_TOKEN)"},
+	{key: keyCallbackKey, env: []string{"KALLA_CALLBACK_KEY"}, mask: hide,
+		help: "key that callbacks are signed with (Standard Webhooks): whsec_ and 24 to 64 bytes in base64"},
+	{key: keySecretsFile, flag: "secrets-file", env: []string{"KALLA_SECRETS_FILE"}, example: "PATH",
 		help: "file of NAME=VALUE lines, or YAML, that jobs may use as ${NAME}"},
-	{key: keyGrace, of: kalladProgram, flag: "grace", env: []string{"KALLA_GRACE"}, def: "30s", example: "DURATION",
-		help: "how long running jobs get to finish when the scheduler is stopped", check: checkGrace},
+	{key: keyGrace, flag: "grace", env: []string{"KALLA_GRACE"}, def: "10s", daemon: "30s", example: "DURATION",
+		help: "how long running jobs, and requests, get to finish when it is stopped", check: checkGrace},
 }
 
 // settings are the values that hold in one invocation, with their origins.
@@ -268,15 +282,21 @@ func readConfigFile(path string) (map[string]string, error) {
 		return nil, &kalla.Error{Code: kalla.CodeUsage, Op: op, Where: configFile,
 			Why: strings.TrimPrefix(err.Error(), "yaml: "), Hint: "it is a list of lines such as  memory: 4GB"}
 	}
-	var keys, lists []string
+	var keys, lists, secrets []string
 	for _, s := range settingSpecs {
 		keys = append(keys, s.key)
+		if s.mask != nil {
+			secrets = append(secrets, s.key)
+		}
 		if s.list {
 			lists = append(lists, s.key)
 		}
 	}
 	out := map[string]string{}
 	for key, v := range tree {
+		if slices.Contains(secrets, key) && openToOthers(path) {
+			return nil, &kalla.Error{Code: kalla.CodeUsage, Op: op, Where: configFile + ": " + key, Why: "others on this machine may read the file", Hint: "chmod 600 " + configFile}
+		}
 		if !slices.Contains(keys, key) {
 			hint := "settings: " + strings.Join(keys, ", ")
 			if near := nearest(key, keys); near != "" {
@@ -375,4 +395,10 @@ func parseBytes(v string) (int64, error) {
 		return 0, bad
 	}
 	return int64(n * factor), nil
+}
+
+// openToOthers reports whether other users of this machine may read or write a file.
+func openToOthers(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0
 }

@@ -6,7 +6,9 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"os/signal"
+	"runtime"
 	"syscall"
 	"time"
 
@@ -33,7 +35,24 @@ func Run(program func(context.Context, cli.Env) int) int {
 	}
 	return program(ctx, cli.Env{
 		Args: os.Args[1:], Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
-		LookupEnv: os.LookupEnv, Dir: dir, Now: time.Now,
+		LookupEnv: os.LookupEnv, Dir: dir, Now: time.Now, OpenURL: openURL,
 		StdoutTerminal: term.IsTerminal(os.Stdout.Fd()), StderrTerminal: term.IsTerminal(os.Stderr.Fd()), Width: width,
 	})
+}
+
+// openURL has the desktop open a URL. It does not wait for the browser.
+func openURL(url string) error {
+	name, args := "xdg-open", []string{url}
+	switch runtime.GOOS {
+	case "darwin":
+		name = "open"
+	case "windows":
+		name, args = "rundll32", []string{"url.dll,FileProtocolHandler", url}
+	}
+	cmd := exec.Command(name, args...)
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	go cmd.Wait() // so that it is no zombie; what becomes of it is for people to see
+	return nil
 }

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
@@ -13,6 +14,8 @@ import (
 
 	"golang.org/x/crypto/argon2"
 	"golang.org/x/text/unicode/norm"
+
+	"kalla"
 )
 
 const (
@@ -169,3 +172,12 @@ var obvious = func() []string {
 	}
 	return words
 }()
+
+// HashPassword returns what is stored of a new password of the user of that
+// e-mail address. Errors: a usage error that says what is wrong with either; ctx ended.
+func HashPassword(ctx context.Context, email, password string) (string, error) {
+	if fault := cmp.Or(emailFault(email), passwordFault(password, email)); fault != "" {
+		return "", &kalla.Error{Code: kalla.CodeUsage, Op: "setting a password", Where: email, Why: fault}
+	}
+	return newHasher(currentCost).hash(ctx, password)
+}
