@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"sync"
@@ -210,6 +211,10 @@ func (d *dispatcher) fail(ctx context.Context, r *state.Run, err error) {
 	}
 	if faults, ok := errors.AsType[kalla.Faults](err); ok {
 		f.Faults = faults
+		f.Message += ": " + faults[0].String()
+		if more := len(faults) - 1; more > 0 {
+			f.Message += fmt.Sprintf(" (and %d more)", more)
+		}
 	}
 	d.advance(ctx, r.RunID, state.Broke{Attempt: r.Attempt, Failure: f})
 }
