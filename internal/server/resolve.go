@@ -2,47 +2,83 @@ package server
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
+	"slices"
 
 	"kalla"
 	"kalla/internal/recipe"
 	"kalla/internal/state"
 )
 
-// readRecipe reads a recipe in one of the forms of RecipeInput. Errors are
-// those of recipe.Parse.
-func readRecipe(raw RecipeInput) (*recipe.Document, error) {
-	var wrapped struct {
-		Document *string `json:"document"`
-	}
-	if json.Unmarshal(raw, &wrapped) == nil && wrapped.Document != nil {
-		return recipe.Parse([]byte(*wrapped.Document), "recipe")
-	}
-	return recipe.Parse(raw, "recipe")
+// opened is a registered source as the scheduler opens it. It holds credentials.
+type opened struct {
+	uri            string
+	options, types map[string]string
 }
 
-// resolve returns a recipe with the registered sources that it names in place:
-// their URIs with credentials, their options and types below its own. Errors
-// hold kalla.Faults for aliases that are not registered.
+// open finds what opens a registered source. It is state.ErrNotFound where the
+// source is not there, or the upload that it was made of.
+func (s *Server) open(ctx context.Context, alias string) (opened, error) {
+	registered, err := s.store.Source(ctx, alias)
+	if errors.Is(err, state.ErrNotFound) {
+		return opened{}, &kalla.Error{Code: kalla.CodeUsage, Op: "finding the source", Where: alias, Why: "there is no registered source " + alias,
+			Hint: "register it under Sources, or write its uri", Err: state.ErrNotFound}
+	}
+	if err != nil {
+		return opened{}, err
+	}
+	secret, err := s.store.SourceSecret(ctx, alias)
+	if err != nil {
+		return opened{}, err
+	}
+	o := opened{types: registered.Types}
+	o.uri, o.options, err = s.located(ctx, secret.URI, secret.Options)
+	return o, err
+}
+
+// resolve returns a recipe with all its sources where the scheduler finds them:
+// the registered ones that it names with their credentials, and with their
+// options and types below its own; uploads where they are kept. Errors hold
+// kalla.Faults for what is not there.
 func (s *Server) resolve(ctx context.Context, r *kalla.Recipe) (*kalla.Recipe, error) {
 	out := *r
+	out.Extras = slices.Clone(r.Extras)
 	var faults kalla.Faults
+	// found keeps faults, and returns errors that are none.
+	found := func(path string, err error) error {
+		if known, ok := errors.AsType[*kalla.Error](err); ok && errors.Is(err, state.ErrNotFound) {
+			faults = append(faults, kalla.Fault{Path: path, Problem: known.Why, Hint: known.Hint})
+			return nil
+		}
+		if wrong, ok := errors.AsType[kalla.Faults](err); ok {
+			faults = append(faults, kalla.Fault{Path: path, Problem: "as it is registered: " + wrong[0].Problem, Hint: wrong[0].Hint})
+			return nil
+		}
+		return err
+	}
 	for _, side := range []struct {
 		path string
 		src  *kalla.Source
 	}{{"sources.left", &out.Sources.Left}, {"sources.right", &out.Sources.Right}} {
+		var err error
 		if side.src.Source == "" {
-			continue
+			side.src.URI, side.src.Options, err = s.located(ctx, side.src.URI, side.src.Options)
+			err = found(side.path+".uri", err)
+		} else {
+			err = found(side.path+".source", s.resolveSource(ctx, side.src))
 		}
-		fault, err := s.resolveSource(ctx, side.src)
 		if err != nil {
 			return nil, err
 		}
-		if fault.Problem != "" {
-			fault.Path = side.path + ".source"
-			faults = append(faults, fault)
+	}
+	for i := range out.Extras {
+		x := &out.Extras[i]
+		var err error
+		x.URI, x.Options, err = s.located(ctx, x.URI, x.Options)
+		if err := found(fmt.Sprintf("extras[%d].uri", i), err); err != nil {
+			return nil, err
 		}
 	}
 	if len(faults) > 0 {
@@ -51,29 +87,22 @@ func (s *Server) resolve(ctx context.Context, r *kalla.Recipe) (*kalla.Recipe, e
 	return &out, nil
 }
 
-// resolveSource fills in what is registered, or says why it cannot.
-func (s *Server) resolveSource(ctx context.Context, src *kalla.Source) (kalla.Fault, error) {
-	registered, err := s.store.Source(ctx, src.Source)
-	if errors.Is(err, state.ErrNotFound) {
-		return kalla.Fault{Problem: "there is no registered source " + src.Source, Hint: "register it under Sources, or write its uri"}, nil
-	}
+// resolveSource fills in what is registered.
+func (s *Server) resolveSource(ctx context.Context, src *kalla.Source) error {
+	o, err := s.open(ctx, src.Source)
 	if err != nil {
-		return kalla.Fault{}, err
+		return err
 	}
-	secret, err := s.store.SourceSecret(ctx, src.Source)
-	if err != nil {
-		return kalla.Fault{}, err
-	}
-	types, faults := recipe.ParseTypes("types", registered.Types)
+	types, faults := recipe.ParseTypes("types", o.types)
 	if len(faults) > 0 {
-		return kalla.Fault{Problem: "its registered types: " + faults[0].Problem, Hint: faults[0].Hint}, nil
+		return &kalla.Error{Code: kalla.CodeRecipe, Op: "reading types", Where: src.Source, Err: faults}
 	}
 	maps.Copy(types, src.Types)
-	options := maps.Clone(secret.Options)
+	options := maps.Clone(o.options)
 	if options == nil {
 		options = map[string]string{}
 	}
 	maps.Copy(options, src.Options)
-	src.URI, src.Source, src.Types, src.Options = secret.URI, "", types, options
-	return kalla.Fault{}, nil
+	src.URI, src.Source, src.Types, src.Options = o.uri, "", types, options
+	return nil
 }

@@ -8,6 +8,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"io/fs"
 	"log/slog"
 	"net/http"
@@ -181,7 +182,7 @@ func (s *Server) sweep(ctx context.Context) {
 	tick := time.NewTicker(time.Hour)
 	defer tick.Stop()
 	for {
-		if err := s.store.Sweep(ctx); err != nil && ctx.Err() == nil {
+		if err := errors.Join(s.store.Sweep(ctx), s.sweepUploads(ctx)); err != nil && ctx.Err() == nil {
 			s.log.Warn("what has expired could not be removed", "error", err)
 		}
 		select {
@@ -208,6 +209,7 @@ func (s *Server) routes() http.Handler {
 	for _, register := range []func(huma.API){
 		s.registerRuns, s.registerEvents, s.registerWorker, s.registerRecords, s.registerEvidence,
 		s.registerOverview, s.registerAudit, s.registerAbout,
+		s.registerSources, s.registerRecipes, s.registerUploads,
 	} {
 		register(api)
 	}

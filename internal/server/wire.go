@@ -46,7 +46,8 @@ type SourceInput struct {
 	Types      map[string]string `json:"types,omitempty"`
 }
 
-// SourceType describes a type of source: what a form has to ask for.
+// SourceType describes a type of source: what a form has to ask for. What is
+// behind the scheme and the path may be sent as options of the source.
 type SourceType struct {
 	Type   string        `json:"type"`
 	Title  string        `json:"title"`
@@ -63,6 +64,7 @@ type SourceField struct {
 	Required bool     `json:"required"`
 	Default  string   `json:"default,omitempty"`
 	Choices  []string `json:"choices,omitempty"`
+	Format   string   `json:"format,omitempty" doc:"Of files that the field is for; empty for all"`
 }
 
 // SourcePreview is what a source holds.
@@ -91,6 +93,12 @@ type SourceTest struct {
 // {"document": "…"} with the YAML as written, or the predecessor's form
 // (recipe_id, name, match_sql, sources with type, uri, primary_key).
 type RecipeInput = json.RawMessage
+
+// RecipeDocument is the second of these forms.
+type RecipeDocument struct {
+	Document string `json:"document" maxLength:"1048576" doc:"YAML as written"`
+	Message  string `json:"message,omitempty" maxLength:"1000" doc:"Why it was changed, for the history"`
+}
 
 // RecipeItem is a recipe in a list.
 type RecipeItem struct {
@@ -165,7 +173,7 @@ type RecipeChecked struct {
 	Valid      bool              `json:"valid"`
 	Faults     []kalla.Fault     `json:"faults"`
 	Recipe     json.RawMessage   `json:"recipe,omitempty"`
-	Document   string            `json:"document,omitempty" doc:"The recipe as YAML in its usual order"`
+	Document   string            `json:"document,omitempty" doc:"The recipe as YAML"`
 	Sentences  []Sentence        `json:"sentences,omitempty"`
 	Parameters []kalla.Parameter `json:"parameters,omitempty"`
 	Steps      []job.Step        `json:"steps,omitempty"`
@@ -188,26 +196,8 @@ type DraftSource struct {
 
 // RecipeDraft is a proposed recipe and why it is what it is.
 type RecipeDraft struct {
-	Recipe    json.RawMessage `json:"recipe"`
-	Document  string          `json:"document" doc:"As YAML, with the reasons as comments"`
-	Sentences []Sentence      `json:"sentences"`
-	Evidence  []DraftEvidence `json:"evidence"`
-	Left      DraftCoverage   `json:"left"`
-	Right     DraftCoverage   `json:"right"`
-}
-
-// DraftEvidence says what speaks for a part of a draft, and what against.
-type DraftEvidence struct {
-	Path            string   `json:"path"`
-	What            string   `json:"what"`
-	Support         string   `json:"support"`
-	CounterExamples []string `json:"counter_examples,omitempty"`
-}
-
-// DraftCoverage is how many records of a side the draft matches.
-type DraftCoverage struct {
-	Total   int64 `json:"total"`
-	Matched int64 `json:"matched"`
+	job.Draft
+	Sentences []Sentence `json:"sentences"`
 }
 
 // RecipeTrial is the body of POST /api/recipes/trial: the recipe is run on the real data without leaving evidence.

@@ -138,6 +138,24 @@ func (s *Store) RecipeVersion(ctx context.Context, id string, version int) (*Ver
 	})
 }
 
+// CurrentVersions returns the current versions of recipes, by recipe.
+func (s *Store) CurrentVersions(ctx context.Context, ids ...string) (map[string]*Version, error) {
+	current := map[string]*Version{}
+	if len(ids) == 0 {
+		return current, nil
+	}
+	err := s.query(ctx, "reading the recipes", func(ctx context.Context) error {
+		versions := []Version{}
+		err := s.read.NewSelect().Model(&versions).
+			Where("(recipe_id, version) IN (SELECT recipe_id, version FROM recipes WHERE recipe_id IN (?))", bun.List(ids)).Scan(ctx)
+		for i := range versions {
+			current[versions[i].RecipeID] = &versions[i]
+		}
+		return err
+	})
+	return current, err
+}
+
 // RecipeVersions returns up to 500 versions before a number (0 for the newest), the newest first, without their documents.
 func (s *Store) RecipeVersions(ctx context.Context, id string, before int) ([]Version, error) {
 	versions := []Version{}
