@@ -343,14 +343,14 @@ func faultAt(path string, err error) kalla.Fault {
 }
 
 // digest is the same for two requests that ask for the same, whatever the
-// attempt. It is made without credentials: a new password makes no other job,
+// attempt and whoever is to hear of it: who asks again may be elsewhere by now. It is made without credentials: a new password makes no other job,
 // and nothing can be guessed from what is stored.
 func (t *task) digest(req *job.Request) ([]byte, error) {
 	text, err := recipe.JSON(recipe.Redact(t.recipe))
 	if err != nil {
 		return nil, err
 	}
-	all, err := json.Marshal([]string{string(text), shown(req.OutputPath), req.CallbackURL, req.Engine, req.Evidence, strconv.Itoa(req.Priority)})
+	all, err := json.Marshal([]string{string(text), shown(req.OutputPath), req.Engine, req.Evidence, strconv.Itoa(req.Priority)})
 	if err != nil {
 		return nil, err
 	}
