@@ -13,6 +13,7 @@ import (
 // Ways says how one can sign in, beside a password.
 type Ways struct {
 	OIDC  string `json:"oidc,omitempty" doc:"Name of the OpenID provider, where there is one: GET /api/auth/oidc/start?return_to="`
+	Local bool   `json:"local" doc:"The app serves its own machine: the link that its start prints signs in"`
 	Setup bool   `json:"setup" doc:"There is no user yet: POST /api/auth/setup with the token from the log"`
 }
 
@@ -36,7 +37,7 @@ func meOf(p *Principal, cookies ...http.Cookie) *meOutput {
 }
 
 func (s *Service) ways(context.Context, *empty) (*waysOutput, error) {
-	w := Ways{Setup: s.needsSetup()}
+	w := Ways{Local: s.local, Setup: s.needsSetup()}
 	if s.oidc != nil {
 		w.OIDC = s.oidc.Name
 	}
