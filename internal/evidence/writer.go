@@ -3,6 +3,7 @@ package evidence
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -12,7 +13,6 @@ import (
 	"os"
 	"path/filepath"
 	"sort"
-	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -52,7 +52,8 @@ func Begin(ctx context.Context, final Location, runID string) (*Writer, error) {
 		return nil, writeError(preparing, parent, err)
 	}
 	scratch.Sweep(parent, ".")
-	temp, err := scratch.Make(filepath.Join(parent, "."+filepath.Base(final.dir)+"."+fileSafe(runID)+scratch.Suffix))
+	// A name of its own: that of a killed attempt may be in another one's hands, who is sweeping it.
+	temp, err := scratch.Make(filepath.Join(parent, "."+rand.Text()+scratch.Suffix))
 	if err != nil {
 		return nil, writeError(preparing, parent, err)
 	}
@@ -82,17 +83,6 @@ func checkFree(final, shown string) error {
 		}
 	}
 	return writeError(preparing, shown, err)
-}
-
-// fileSafe makes a run id usable as part of a file name.
-func fileSafe(s string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '-', r == '_':
-			return r
-		}
-		return '_'
-	}, s)
 }
 
 // Dir is the private folder that the engine writes into.

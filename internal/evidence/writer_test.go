@@ -167,7 +167,10 @@ func TestKilledRun(t *testing.T) {
 		must(t, err)
 		w.Abort()
 	}
-	const litter = ".killed.hangs.kalla-tmp .killed.hangs.kalla-tmp.lock"
+	litter := entries(t, parent)
+	if strings.Count(litter, ".kalla-tmp") != 2 {
+		t.Errorf("a live run has %q, want a hidden folder and its lock", litter)
+	}
 	begin()
 	if got := entries(t, parent); got != litter {
 		t.Errorf("beside a live run: %q, want %q", got, litter)
