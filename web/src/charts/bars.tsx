@@ -83,7 +83,7 @@ function BarRows({ rows, total, whole = total }: { rows: readonly BarRow[]; tota
       {rows.map((row) => {
         const inside = (
           <>
-            <span className="w-36 shrink-0 truncate text-left text-sm max-sm:w-28" title={row.name}>
+            <span className="w-42 shrink-0 truncate text-left text-sm max-sm:w-28" title={row.name}>
               {row.name}
             </span>
             <span className="relative h-4 min-w-0 flex-1 overflow-hidden rounded-sm bg-hover">

@@ -89,7 +89,7 @@ export function RateLine({ points, target, onPick }: RateLineProps) {
                   fill="var(--muted)"
                   className="num"
                 >
-                  {percent(v.toFixed(4))}
+                  {percent(v.toFixed(4), 1)}
                 </text>
               </g>
             ))}

@@ -40,7 +40,11 @@ export async function send(request: Request): Promise<Response> {
 /** A typed client over generated paths: `const api = client<paths>()`. Its requests throw Problems. */
 export function client<Paths extends object>(): Client<Paths> {
   // The server takes several values of a parameter with commas between them.
-  return createClient<Paths>({ baseUrl: '/', fetch: send, querySerializer: { array: { style: 'form', explode: false } } })
+  return createClient<Paths>({
+    baseUrl: '/',
+    fetch: send,
+    querySerializer: { array: { style: 'form', explode: false } },
+  })
 }
 
 /** The body of a typed answer: `await data(api.GET('/api/runs'))`. */
