@@ -283,7 +283,9 @@ var opWords = map[kalla.Op]string{
 	kalla.OpPrefixOf: "is the beginning of", kalla.OpHasPrefix: "begins with", kalla.OpContainedIn: "occurs in", kalla.OpContains: "contains",
 }
 
-// phrase says a condition: "invoice_id equals reference_number".
+// Phrase says a condition of the recipe: "invoice_id equals reference_number".
+func Phrase(r *kalla.Recipe, c kalla.Condition) string { return newExplainer(r).phrase(c) }
+
 func (x *explainer) phrase(c kalla.Condition) string {
 	left, right := x.columns(c.Left, c.Right)
 	s := ""

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/shopspring/decimal"
+
 	"kalla"
 	"kalla/internal/evidence"
 	"kalla/internal/recipe"
@@ -65,7 +67,9 @@ type Compared struct {
 	Right      string  `json:"right"` // column
 	LeftValue  *string `json:"left_value"`
 	RightValue *string `json:"right_value"`
+	Rule       string  `json:"rule"`       // the condition in words
 	Same       bool    `json:"same"`       // the values are written alike; a tolerance may still hold where they are not
+	Holds      *bool   `json:"holds"`      // nil where it takes the engine to tell: similar texts, texts that are normalised
 	Difference *string `json:"difference"` // right − left where the condition measures: in units, days or microseconds
 }
 
@@ -246,14 +250,61 @@ func (r *Run) compare(u *Reasoned, side kalla.Side, record Rows, differences map
 			conditions = append(conditions[:len(conditions):len(conditions)], kalla.Condition{Left: pass.Sum.Left, Right: pass.Sum.Right, Within: pass.Sum.Within})
 		}
 		for _, c := range conditions {
-			cmp := Compared{Left: c.Left, Right: c.Right, LeftValue: left.value(c.Left), RightValue: right.value(c.Right)}
+			cmp := Compared{Left: c.Left, Right: c.Right, LeftValue: left.value(c.Left), RightValue: right.value(c.Right), Rule: recipe.Phrase(rec, c)}
 			cmp.Same = cmp.LeftValue != nil && cmp.RightValue != nil && *cmp.LeftValue == *cmp.RightValue
 			name := c.Left
 			if c.Within != nil && c.Within.Hours != nil {
 				name += "_us"
 			}
 			cmp.Difference = differences[name]
+			cmp.Holds = holds(c, cmp)
 			u.Conditions = append(u.Conditions, cmp)
+		}
+	}
+	return nil
+}
+
+// holds reports whether a condition holds for what was compared, as far as the
+// evidence tells.
+func holds(c kalla.Condition, v Compared) *bool {
+	if v.LeftValue == nil || v.RightValue == nil {
+		return new(false) // what is missing equals nothing
+	}
+	equality := c.Within == nil && c.Similar == nil && (c.Op == "" || c.Op == kalla.OpEq)
+	switch {
+	case c.Within != nil:
+		if v.Difference == nil {
+			return nil
+		}
+		d, err := decimal.NewFromString(*v.Difference)
+		if err != nil {
+			return nil
+		}
+		return within(*c.Within, d, *v.LeftValue)
+	case equality && v.Same:
+		return new(true)
+	case !equality || len(c.Normalize) > 0:
+		return nil
+	}
+	l, errL := decimal.NewFromString(*v.LeftValue)
+	r, errR := decimal.NewFromString(*v.RightValue)
+	return new(errL == nil && errR == nil && l.Equal(r)) // 1.5 and 1.50 are written differently
+}
+
+func within(w kalla.Within, d kalla.Decimal, left string) *bool {
+	span := func(window kalla.Window, unit int64) *bool {
+		return new(!d.LessThan(decimal.NewFromInt(int64(window.From)*unit)) && !d.GreaterThan(decimal.NewFromInt(int64(window.To)*unit)))
+	}
+	switch {
+	case w.Absolute != nil:
+		return new(!d.Abs().GreaterThan(*w.Absolute))
+	case w.Days != nil:
+		return span(*w.Days, 1)
+	case w.Hours != nil:
+		return span(*w.Hours, 3_600_000_000)
+	case w.Percent != nil:
+		if base, err := decimal.NewFromString(left); err == nil {
+			return new(!d.Abs().GreaterThan(base.Abs().Mul(*w.Percent).Shift(-2)))
 		}
 	}
 	return nil

@@ -91,6 +91,9 @@ func TestRecordShowsWhyNot(t *testing.T) {
 			t.Errorf("%s: the closest candidate is shown as %v, it is %v", key, u.Closest, closest)
 		}
 		for _, c := range u.Conditions {
+			if c.Left == "invoice_date" && (c.Holds == nil || *c.Holds == (reason == kalla.DateOutsideWindow)) {
+				t.Errorf("%s: %s, and that %s holds is told as %v", key, reason, c.Rule, c.Holds)
+			}
 			if c.Left != "amount" {
 				continue
 			}
