@@ -3,23 +3,47 @@ package e2e_test
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"database/sql"
 	"fmt"
 	"net/url"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	_ "github.com/duckdb/duckdb-go/v2" // writes inputs and reads evidence
 	"github.com/xuri/excelize/v2"
 
 	"kalla"
 	"kalla/e2e/oracle"
+	"kalla/internal/cli"
 	"kalla/internal/testenv"
 )
 
-func TestMain(m *testing.M) { testenv.Main(m) }
+// asDaemon makes the test binary be kallad.
+const asDaemon = "KALLA_TEST_DAEMON"
+
+// TestMain lets the test binary be the program.
+func TestMain(m *testing.M) {
+	if os.Getenv(asDaemon) != "" {
+		os.Exit(daemonMain())
+	}
+	testenv.Main(m)
+}
+
+func daemonMain() int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	dir, err := os.Getwd()
+	if err != nil {
+		return 1
+	}
+	return cli.Daemon(ctx, cli.Env{Args: os.Args[1:], Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, LookupEnv: os.LookupEnv, Dir: dir, Now: time.Now})
+}
 
 // prepare makes the inputs of a case in dir, or on a server, and returns the
 // parameters that name those on a server.
