@@ -1,7 +1,8 @@
+import { Account } from '@/account/account'
 import { NotFound, PageError, PageLoading } from '@/shell/page'
-import { Shell } from '@/shell/shell'
 import { QueryClient } from '@tanstack/react-query'
-import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from '@tanstack/react-router'
+import { createRootRoute, createRoute, createRouter, lazyRouteComponent, redirect } from '@tanstack/react-router'
+import type { ComponentType } from 'react'
 import { Problem } from './lib/problem'
 
 /** Keeps what the server said; tries again where that may help. */
@@ -17,16 +18,50 @@ export const queries = new QueryClient({
   },
 })
 
-const root = createRootRoute({ component: () => <Shell /> })
+const root = createRootRoute({ component: Account })
 
-/** The pages. Each is loaded when it is first gone to. */
+const files = import.meta.glob<Record<string, ComponentType>>('./pages/*.tsx')
+
+// A page that is loaded when it is first gone to, by its file and its name in that.
+function page(file: string, name: string) {
+  const load = files[`./pages/${file}.tsx`] ?? (() => Promise.resolve({ [name]: NotFound }))
+  return lazyRouteComponent(load, name)
+}
+
+const under = { getParentRoute: () => root }
+
+/** The pages. What is of one in its address it reads by getRouteApi(path). */
 const pages = [
+  createRoute({ ...under, path: '/', component: page('home', 'Home') }),
+  createRoute({ ...under, path: '/sources', component: page('sources', 'Sources') }),
+  createRoute({ ...under, path: '/sources/new', component: page('source-new', 'NewSource') }),
+  createRoute({ ...under, path: '/sources/$alias', component: page('source', 'Source') }),
+  createRoute({ ...under, path: '/recipes', component: page('recipes', 'Recipes') }),
+  createRoute({ ...under, path: '/recipes/new', component: page('recipe-new', 'NewRecipe') }),
+  createRoute({ ...under, path: '/recipes/$id', component: page('recipe', 'Recipe') }),
+  createRoute({ ...under, path: '/new', component: page('wizard', 'Wizard') }),
+  createRoute({ ...under, path: '/runs', component: page('runs', 'Runs') }),
+  createRoute({ ...under, path: '/runs/$id', component: page('run', 'Run') }),
+  createRoute({ ...under, path: '/runs/$id/records/$side/$key', component: page('record', 'RecordPage') }),
+  createRoute({ ...under, path: '/runs/$id/compare/$other', component: page('compare', 'Compare') }),
   createRoute({
-    getParentRoute: () => root,
-    path: '/',
-    component: lazyRouteComponent(() => import('./pages/home'), 'Home'),
+    ...under,
+    path: '/settings',
+    beforeLoad: () =>
+      redirect({ to: '/settings/$section', params: { section: 'account' }, replace: true, throw: true }),
   }),
-]
+  createRoute({ ...under, path: '/settings/$section', component: page('settings', 'Settings') }),
+  createRoute({
+    ...under,
+    path: '/sign-in',
+    component: page('sign-in', 'SignIn'),
+    validateSearch: (search: Record<string, unknown>): { next?: string; error?: string } => ({
+      ...(typeof search['next'] === 'string' && { next: search['next'] }),
+      ...(typeof search['error'] === 'string' && { error: search['error'] }),
+    }),
+  }),
+  createRoute({ ...under, path: '/setup', component: page('setup', 'Setup') }),
+] as const
 
 export const router = createRouter({
   routeTree: root.addChildren(pages),

@@ -4,13 +4,7 @@ import { RouterProvider } from '@tanstack/react-router'
 import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
 import { queries, router } from './app'
-import { onSignedOut } from './lib/http'
 import './styles.css'
-
-onSignedOut(() => {
-  const here = location.pathname + location.search
-  if (location.pathname !== '/sign-in') location.assign(`/sign-in?next=${encodeURIComponent(here)}`)
-})
 
 const root = document.getElementById('root')
 if (!root) throw new Error('index.html has no element with the id root')

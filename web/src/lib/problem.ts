@@ -2,6 +2,8 @@
 export interface Fault {
   location: string
   message: string
+  /** What to write instead; empty where the message says it. */
+  hint?: string
 }
 
 /**
@@ -41,9 +43,10 @@ export class Problem extends Error {
     return this.status === 0
   }
 
-  /** The fault of a form's field, by the last part of its location. */
+  /** The fault of a form's field, by the last part of its location, with what to do about it. */
   faultOf(field: string): string | undefined {
-    return this.faults.find((f) => f.location === field || f.location.endsWith(`.${field}`))?.message
+    const fault = this.faults.find((f) => f.location === field || f.location.endsWith(`.${field}`))
+    return fault && [fault.message, fault.hint].filter(Boolean).join(': ')
   }
 }
 
@@ -93,8 +96,9 @@ export async function problemOf(response: Response): Promise<Problem> {
 
 function faultOf(entry: unknown): Fault[] {
   if (typeof entry !== 'object' || entry === null) return []
-  const { location, message } = entry as Record<string, unknown>
-  return typeof message === 'string' ? [{ location: text(location) ?? '', message }] : []
+  const { location, message, hint } = entry as Record<string, unknown>
+  if (typeof message !== 'string') return []
+  return [{ location: text(location) ?? '', message, ...(text(hint) !== undefined && { hint: text(hint) ?? '' }) }]
 }
 
 /** Any thrown value as a problem, for showing. */

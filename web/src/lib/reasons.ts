@@ -4,6 +4,7 @@ const reasonWords: Record<string, string> = {
   amount_differs: 'Amount differs',
   date_outside_window: 'Date outside the window',
   currency_differs: 'Currency differs',
+  value_differs: 'Value differs',
   text_below_threshold: 'Text not similar enough',
   taken: 'Best candidate was taken',
   group_does_not_balance: 'Group does not balance',

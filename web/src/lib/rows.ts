@@ -24,6 +24,8 @@ export interface RowSource<R> {
   /** Whether a page can be fetched by its offset, without a cursor: then the table may be dragged anywhere at once. */
   seekable: boolean
   pageSize?: number
+  /** Counts all rows where a page does not say how many there are: the first rows are shown before it is known. */
+  count?: (signal: AbortSignal) => Promise<number>
 }
 
 /** What a table shows. A new object on every change. */
@@ -50,6 +52,7 @@ export class RowWindow<R> {
   readonly #inFlight = new Map<number, AbortController>()
   readonly #failed = new Set<number>()
   readonly #listeners = new Set<() => void>()
+  #counting: AbortController | undefined
   #total: number | undefined
   #known = 0
   #more = true
@@ -76,7 +79,10 @@ export class RowWindow<R> {
     this.#listeners.add(listener)
     return () => {
       this.#listeners.delete(listener)
-      if (this.#listeners.size === 0) this.#abandon(() => true)
+      if (this.#listeners.size > 0) return
+      this.#abandon(() => true)
+      this.#counting?.abort()
+      this.#counting = undefined
     }
   }
 
@@ -87,6 +93,15 @@ export class RowWindow<R> {
     this.#wanted = [first, last]
     this.#abandon((page) => page < first - 1 || page > last + 1)
     for (const page of this.#near()) this.#load(page)
+  }
+
+  /** Fetches the rows again, the list being the same: other columns are wanted of them. */
+  again(): void {
+    this.#abandon(() => true)
+    this.#pages.clear()
+    this.#failed.clear()
+    for (const page of this.#near()) this.#load(page)
+    this.#changed()
   }
 
   /** Fetches again what failed. */
@@ -139,6 +154,7 @@ export class RowWindow<R> {
     if (this.#failed.size === 0) this.#error = undefined
     if (answer.next !== undefined) this.#cursors.set(page + 1, answer.next)
     if (answer.total !== undefined) this.#total = answer.total
+    else if (this.#total === undefined) this.#count()
     const end = page * this.pageSize + answer.rows.length
     if (end >= this.#known) {
       this.#known = end
@@ -148,6 +164,23 @@ export class RowWindow<R> {
     // The next page may have waited for this one's cursor.
     for (const near of this.#near()) this.#load(near)
     this.#changed()
+  }
+
+  #count(): void {
+    if (!this.#source.count || this.#counting) return
+    const abort = new AbortController()
+    this.#counting = abort
+    this.#source.count(abort.signal).then(
+      (total) => {
+        if (abort.signal.aborted) return
+        this.#total = total
+        this.#changed()
+      },
+      () => {
+        // The next page tries again; until then the table goes on without a total.
+        if (this.#counting === abort) this.#counting = undefined
+      },
+    )
   }
 
   #drop(): void {

@@ -226,6 +226,128 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/recipes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Recipes, newest first */
+        get: operations["list-recipes"];
+        put?: never;
+        /** Save a recipe, as a new version if it is there */
+        post: operations["save-recipe"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/recipes/draft": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Propose a recipe from the data of two sources */
+        post: operations["draft-recipe"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/recipes/trial": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Run a recipe without leaving evidence */
+        post: operations["try-recipe"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/recipes/validate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Find everything that is wrong with a recipe */
+        post: operations["validate-recipe"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/recipes/{recipe_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A recipe; its ETag is its version */
+        get: operations["get-recipe"];
+        /** Save a recipe, or the version after the one that If-Match names */
+        put: operations["put-recipe"];
+        post?: never;
+        /** Take a recipe out of the lists; its versions stay for its runs */
+        delete: operations["delete-recipe"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/recipes/{recipe_id}/diff": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What changed between two versions */
+        get: operations["diff-recipe"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/recipes/{recipe_id}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The history of a recipe, newest first */
+        get: operations["list-versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/runs": {
         parameters: {
             query?: never;
@@ -556,6 +678,128 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/schema/recipe": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The JSON Schema of recipes, for editors */
+        get: operations["recipe-schema"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/source-types": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What sources can be, and what a form has to ask for */
+        get: operations["list-source-types"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sources": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Registered sources, newest first */
+        get: operations["list-sources"];
+        put?: never;
+        /** Register a source, or change the one of that alias */
+        post: operations["register-source"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sources/{alias}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A source; its ETag counts its changes */
+        get: operations["get-source"];
+        /** Register a source, or change it */
+        put: operations["put-source"];
+        post?: never;
+        /** Forget a source that no recipe uses, or that is forced */
+        delete: operations["delete-source"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sources/{alias}/load-scoped": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Rows of a source that pass filters */
+        post: operations["load-scoped"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sources/{alias}/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Columns and first rows of a source */
+        get: operations["preview-source"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sources/{alias}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Find out whether a source can be read */
+        post: operations["test-source"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/tokens": {
         parameters: {
             query?: never;
@@ -586,6 +830,91 @@ export interface paths {
         post?: never;
         /** Revoke an API token */
         delete: operations["revoke-token"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/uploads/presign": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Get a place to PUT a file to */
+        post: operations["presign-upload"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/uploads/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Columns and first rows of an uploaded file */
+        post: operations["preview-upload"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/uploads/{upload_id}/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Have an uploaded file looked at: its format, columns and rows */
+        post: operations["confirm-upload"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/uploads/{upload_id}/content": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Send the file, to the URL that was signed */
+        put: operations["put-upload"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/uploads/{upload_id}/keep": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Make a source of an upload */
+        post: operations["keep-upload"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -761,6 +1090,15 @@ export interface components {
             /** @enum {string} */
             decision: "approved" | "rejected";
         };
+        Done: {
+            message: string;
+            success: boolean;
+        };
+        DraftSource: {
+            filters?: components["schemas"]["JobFilter"][] | null;
+            /** @description Alias of a registered source */
+            source: string;
+        };
         EngineInfo: {
             name: string;
             version: string;
@@ -807,6 +1145,12 @@ export interface components {
             location: string;
             message: string;
         };
+        JobColumn: {
+            /** @description text, integer, decimal(18,2), float, boolean, date, timestamp, timestamptz or other */
+            data_type: string;
+            name: string;
+            nullable: boolean;
+        };
         JobComplete: {
             /** Format: int64 */
             attempt?: number;
@@ -821,6 +1165,18 @@ export interface components {
             unmatched_left_count: number;
             /** Format: int64 */
             unmatched_right_count: number;
+        };
+        JobDraftCoverage: {
+            /** Format: int64 */
+            matched: number;
+            /** Format: int64 */
+            total: number;
+        };
+        JobDraftEvidence: {
+            counter_examples?: string[] | null;
+            path: string;
+            support: string;
+            what: string;
         };
         JobEngine: {
             /** Format: int64 */
@@ -850,6 +1206,20 @@ export interface components {
             run_id: string;
             stage?: string;
         };
+        JobEstimate: {
+            /**
+             * Format: int64
+             * @description Memory that both sources take in the engine, roughly
+             */
+            bytes: number;
+            engine: string;
+            /** Format: int64 */
+            left_rows: number;
+            /** Format: int64 */
+            right_rows: number;
+            /** @description Why that engine */
+            why: string;
+        };
         JobFailure: {
             /** @description source, recipe, engine, limit, evidence, bad_key, proof, cancelled, internal */
             code: string;
@@ -873,6 +1243,18 @@ export interface components {
             state: string;
             url: string;
         };
+        JobProfile: {
+            column: string;
+            /** Format: int64 */
+            distinct: number;
+            max: string | null;
+            min: string | null;
+            /** Format: int64 */
+            nulls: number;
+            /** Format: int64 */
+            rows: number;
+            samples: string[] | null;
+        };
         JobProgress: {
             /** Format: int64 */
             attempt?: number;
@@ -895,6 +1277,10 @@ export interface components {
             alias: string;
             filters?: components["schemas"]["JobFilter"][] | null;
             uri: string;
+        };
+        JobStep: {
+            name: string;
+            sql: string;
         };
         Me: {
             /** Format: date-time */
@@ -958,6 +1344,13 @@ export interface components {
             /** Format: int64 */
             sources: number;
         };
+        Parameter: {
+            default?: string;
+            description?: string;
+            name: string;
+            required?: boolean;
+            type: string;
+        };
         PassSummary: {
             /** Format: int64 */
             ambiguous?: number;
@@ -993,6 +1386,87 @@ export interface components {
             /** @description about:blank: the status says what kind of problem it is */
             type: string;
         };
+        Recipe: {
+            author: string;
+            /** Format: date-time */
+            created_at: string;
+            description: string;
+            /** @description YAML as written */
+            document: string;
+            last_run?: components["schemas"]["RunItem"];
+            /** @description Alias of the left source */
+            left: string;
+            match_description?: string;
+            match_sql?: string;
+            message?: string;
+            name: string;
+            parameters?: components["schemas"]["Parameter"][] | null;
+            /** Format: int64 */
+            passes: number;
+            /** @description Match rates of the last runs, oldest first */
+            rates?: string[] | null;
+            /** @description The same as JSON */
+            recipe: unknown;
+            recipe_id: string;
+            right: string;
+            /** @description The same in words */
+            sentences: components["schemas"]["Sentence"][] | null;
+            sources?: unknown;
+            /** Format: date-time */
+            updated_at: string;
+            updated_by: string;
+            /** Format: int64 */
+            version: number;
+        };
+        RecipeChange: {
+            path: string;
+            text: string;
+        };
+        RecipeCheck: {
+            /** @description YAML or JSON as typed */
+            document: string;
+            parameters?: {
+                [key: string]: string;
+            };
+            /** @description Look at the sources' columns too */
+            sources?: boolean;
+        };
+        RecipeChecked: {
+            /** @description The recipe as YAML */
+            document?: string;
+            estimate?: components["schemas"]["JobEstimate"];
+            faults: components["schemas"]["Fault"][] | null;
+            parameters?: components["schemas"]["Parameter"][] | null;
+            recipe?: unknown;
+            sentences?: components["schemas"]["Sentence"][] | null;
+            steps?: components["schemas"]["JobStep"][] | null;
+            valid: boolean;
+        };
+        RecipeDiff: {
+            /** @description In words */
+            changes: components["schemas"]["RecipeChange"][] | null;
+            /** Format: int64 */
+            from: number;
+            from_document: string;
+            /** Format: int64 */
+            to: number;
+            to_document: string;
+        };
+        RecipeDraft: {
+            /** @description As YAML, with the reasons as comments */
+            document: string;
+            evidence: components["schemas"]["JobDraftEvidence"][] | null;
+            left: components["schemas"]["JobDraftCoverage"];
+            recipe: unknown;
+            right: components["schemas"]["JobDraftCoverage"];
+            sentences: components["schemas"]["Sentence"][] | null;
+        };
+        RecipeDraftInput: {
+            left: components["schemas"]["DraftSource"];
+            name?: string;
+            recipe_id?: string;
+            right: components["schemas"]["DraftSource"];
+        };
         RecipeItem: {
             description: string;
             last_run?: components["schemas"]["RunItem"];
@@ -1011,6 +1485,20 @@ export interface components {
             /** Format: date-time */
             updated_at: string;
             updated_by: string;
+            /** Format: int64 */
+            version: number;
+        };
+        RecipeTrial: {
+            document: string;
+            parameters?: {
+                [key: string]: string;
+            };
+        };
+        RecipeVersion: {
+            author: string;
+            /** Format: date-time */
+            created_at: string;
+            message?: string;
             /** Format: int64 */
             version: number;
         };
@@ -1266,6 +1754,15 @@ export interface components {
             /** @enum {string} */
             status: "submitted";
         };
+        ScopedInput: {
+            conditions?: components["schemas"]["JobFilter"][] | null;
+            /**
+             * Format: int64
+             * @description Default 200
+             */
+            limit?: number;
+            profile?: boolean;
+        };
         Sentence: {
             /** @description The field that it explains */
             path: string;
@@ -1309,6 +1806,90 @@ export interface components {
         SignInInputBody: {
             email: string;
             password: string;
+        };
+        Source: {
+            alias: string;
+            /** Format: date-time */
+            checked_at?: string;
+            /** @description As last seen */
+            columns?: components["schemas"]["JobColumn"][] | null;
+            /** Format: date-time */
+            created_at: string;
+            /** @description Why the last test failed */
+            error?: string;
+            options?: {
+                [key: string]: string;
+            };
+            /**
+             * Format: int64
+             * @description As last counted
+             */
+            rows?: number;
+            /** @description file, s3, gs, az, http, postgres, mysql, sqlite */
+            source_type: string;
+            /** @enum {string} */
+            status: "unknown" | "connected" | "failed";
+            types?: {
+                [key: string]: string;
+            };
+            /** Format: date-time */
+            updated_at: string;
+            /** @description Of a kept upload */
+            upload_id?: string;
+            /** @description Credentials are masked as ****; sent back masked they stay what they were */
+            uri: string;
+            /** @description Recipes that refer to it */
+            used_by?: string[] | null;
+        };
+        SourceField: {
+            choices?: string[] | null;
+            default?: string;
+            /** @description Of files that the field is for; empty for all */
+            format?: string;
+            help?: string;
+            /** @description text, secret, boolean, integer, choice, path */
+            kind: string;
+            name: string;
+            required: boolean;
+            title: string;
+        };
+        SourceInput: {
+            alias: string;
+            options?: {
+                [key: string]: string;
+            };
+            /** @description Taken from the URI where it is missing; must agree with it otherwise */
+            source_type?: string;
+            types?: {
+                [key: string]: string;
+            };
+            uri: string;
+        };
+        SourcePreview: {
+            alias: string;
+            columns: components["schemas"]["JobColumn"][] | null;
+            /** Format: int64 */
+            preview_rows: number;
+            profile?: components["schemas"]["JobProfile"][] | null;
+            /** @description Values as text, null for NULL */
+            rows: ((string | null)[] | null)[] | null;
+            /** Format: int64 */
+            total_rows?: number;
+        };
+        SourceTest: {
+            columns?: components["schemas"]["JobColumn"][] | null;
+            error?: string;
+            hint?: string;
+            /** Format: int64 */
+            ms: number;
+            ok: boolean;
+        };
+        SourceType: {
+            fields: components["schemas"]["SourceField"][] | null;
+            /** @description How its URIs begin; empty for a path */
+            scheme: string;
+            title: string;
+            type: string;
         };
         StageTime: {
             /** Format: int64 */
@@ -1383,6 +1964,71 @@ export interface components {
             /** @enum {string} */
             role?: "viewer" | "preparer" | "approver" | "admin";
         };
+        Upload: {
+            /** Format: int64 */
+            bytes: number;
+            columns: string[] | null;
+            /** Format: date-time */
+            expires_at?: string;
+            filename: string;
+            /** @description By content: csv, parquet, json, ndjson, xlsx */
+            format: string;
+            /** Format: int64 */
+            row_count: number;
+            /** @description A sample */
+            rows: ((string | null)[] | null)[] | null;
+            s3_uri: string;
+            schema: components["schemas"]["JobColumn"][] | null;
+            upload_id: string;
+        };
+        UploadInput: {
+            filename: string;
+            session_id?: string;
+            /**
+             * Format: int64
+             * @description Bytes, where known: too large is said at once
+             */
+            size?: number;
+        };
+        UploadKeep: {
+            alias: string;
+            options?: {
+                [key: string]: string;
+            };
+            types?: {
+                [key: string]: string;
+            };
+        };
+        UploadPlace: {
+            /** Format: date-time */
+            expires_at: string;
+            /** @description To send with the PUT */
+            headers?: {
+                [key: string]: string;
+            };
+            /** Format: int64 */
+            max_bytes: number;
+            presigned_url: string;
+            /** @description What the upload is called from now on; upload://… where the app keeps it itself */
+            s3_uri: string;
+            upload_id: string;
+        };
+        UploadPreview: {
+            columns: string[] | null;
+            /** Format: int64 */
+            row_count: number;
+            sample: {
+                [key: string]: string | null;
+            }[] | null;
+            schema: components["schemas"]["JobColumn"][] | null;
+        };
+        UploadRef: {
+            filename?: string;
+            options?: {
+                [key: string]: string;
+            };
+            s3_uri: string;
+        };
         UserItem: {
             /** Format: date-time */
             created_at: string;
@@ -1440,6 +2086,8 @@ export interface components {
             type: string;
         };
         Ways: {
+            /** @description The app serves its own machine: the link that its start prints signs in */
+            local: boolean;
             /** @description Name of the OpenID provider, where there is one: GET /api/auth/oidc/start?return_to= */
             oidc?: string;
             /** @description There is no user yet: POST /api/auth/setup with the token from the log */
@@ -1874,6 +2522,345 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Overview"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-recipes": {
+        parameters: {
+            query?: {
+                /** @description Of the page before: see Link */
+                cursor?: string;
+                limit?: number;
+                /** @description Only those that refer to this registered source */
+                source?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    Link?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecipeItem"][] | null;
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "save-recipe": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    [key: string]: unknown;
+                };
+                "application/yaml": string;
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Done"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "draft-recipe": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RecipeDraftInput"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecipeDraft"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "try-recipe": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RecipeTrial"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Summary"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "validate-recipe": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RecipeCheck"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecipeChecked"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-recipe": {
+        parameters: {
+            query?: {
+                /** @description Default the current one */
+                version?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Recipe"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-recipe": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    [key: string]: unknown;
+                };
+                "application/yaml": string;
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Recipe"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "delete-recipe": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Done"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "diff-recipe": {
+        parameters: {
+            query?: {
+                /** @description Default the version before to */
+                from?: number;
+                /** @description Default the current version */
+                to?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecipeDiff"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-versions": {
+        parameters: {
+            query?: {
+                /** @description Of the page before: see Link */
+                cursor?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    Link?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecipeVersion"][] | null;
                 };
             };
             /** @description A problem */
@@ -2612,6 +3599,329 @@ export interface operations {
             };
         };
     };
+    "recipe-schema": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "Content-Type"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": string;
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-source-types": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SourceType"][] | null;
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-sources": {
+        parameters: {
+            query?: {
+                /** @description Of the page before: see Link */
+                cursor?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    Link?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Source"][] | null;
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "register-source": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SourceInput"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Done"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-source": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                alias: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Source"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-source": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SourceInput"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Source"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "delete-source": {
+        parameters: {
+            query?: {
+                /** @description Delete it although recipes use it: they fail until it is there again */
+                force?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Done"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "load-scoped": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ScopedInput"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SourcePreview"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "preview-source": {
+        parameters: {
+            query?: {
+                /** @description 100 at most are shown */
+                limit?: number;
+                /** @description Look at the values of every column, which reads the whole source */
+                profile?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SourcePreview"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "test-source": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                alias: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SourceTest"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "list-tokens": {
         parameters: {
             query?: never;
@@ -2691,6 +4001,173 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "presign-upload": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UploadInput"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UploadPlace"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "preview-upload": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UploadRef"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UploadPreview"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "confirm-upload": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UploadRef"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Upload"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-upload": {
+        parameters: {
+            query?: {
+                expires?: string;
+                signature?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "keep-upload": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UploadKeep"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Source"];
+                };
             };
             /** @description A problem */
             default: {

@@ -20,17 +20,16 @@ export interface ShellProps {
   account?: Account | undefined
   /** Finds runs, recipes and sources by what was typed into the palette. */
   find?: Find
+  /** Whether the reader has a permission; without it nothing is kept from them. */
+  may?: (permission: string) => boolean
 }
 
 /** What surrounds every page. */
-export function Shell({ account, find }: ShellProps) {
+export function Shell({ account, find, may }: ShellProps) {
   const router = useRouter()
   const [palette, setPalette] = useState(false)
   const [help, setHelp] = useState(false)
-  const nav = useMemo(() => {
-    const known = new Set(Object.keys(router.routesByPath))
-    return places.filter((place) => known.has(place.to))
-  }, [router])
+  const nav = useMemo(() => places.filter(({ needs }) => needs === undefined || may === undefined || may(needs)), [may])
 
   const commands = useMemo<Command[]>(
     () => [
