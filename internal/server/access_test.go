@@ -14,7 +14,7 @@ import (
 
 // access is who may call an operation, written down by hand: the least role,
 // and the scope of a token. "public" is everybody, "worker" who has the worker's
-// token, "-" no token at all.
+// token, "signed" whoever was given the URL, "-" no token at all.
 var access = map[string][2]string{
 	"POST /api/runs":                                    {"preparer", "runs"},
 	"GET /api/runs":                                     {"viewer", "read"},
@@ -67,6 +67,7 @@ var access = map[string][2]string{
 	"POST /api/uploads/preview":                         {"preparer", "write"},
 	"POST /api/uploads/{id}/confirm":                    {"preparer", "write"},
 	"POST /api/uploads/{id}/keep":                       {"preparer", "write"},
+	"PUT /api/uploads/{id}/content":                     {"signed", "-"},
 	"GET /api/auth":                                     {"public", ""},
 	"POST /api/auth/sign-in":                            {"public", ""},
 	"POST /api/auth/sign-out":                           {"public", ""},

@@ -8,8 +8,8 @@ import (
 	"kalla/internal/problem"
 )
 
-// conditions are what a change may say of the version that it changes.
-type conditions struct {
+// Conditions are what a change may say of the version that it changes.
+type Conditions struct {
 	IfMatch     string `header:"If-Match" maxLength:"200" doc:"The ETag of the version that is changed; * for whatever there is"`
 	IfNoneMatch string `header:"If-None-Match" maxLength:"200" doc:"* if there must be none yet"`
 }
@@ -18,7 +18,7 @@ type conditions struct {
 const anyVersion = -1
 
 // expected is the version that must be there: 0 for none, nil where the request does not say.
-func (c conditions) expected() (*int, error) {
+func (c Conditions) expected() (*int, error) {
 	bad := func(header, hint string) (*int, error) {
 		return nil, invalid("header."+header, "is no ETag of this object", hint)
 	}

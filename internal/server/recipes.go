@@ -17,7 +17,7 @@ import (
 
 func (s *Server) registerRecipes(api huma.API) {
 	const recipes = "recipes"
-	huma.Register(api, operation(recipes, http.MethodGet, "/api/schema/recipe", "recipe-schema", "The JSON Schema of recipes, for editors", auth.Read), s.recipeSchema)
+	huma.Register(api, operation(recipes, http.MethodGet, "/api/schema/recipe", "recipe-schema", "The JSON Schema of recipes, for editors", auth.Public), s.recipeSchema)
 	huma.Register(api, operation(recipes, http.MethodGet, "/api/recipes", "list-recipes", "Recipes, newest first", auth.Read), s.listRecipes)
 	huma.Register(api, saves(api, operation(recipes, http.MethodPost, "/api/recipes", "save-recipe", "Save a recipe, as a new version if it is there", auth.RecipesWrite)), s.postRecipe)
 	huma.Register(api, operation(recipes, http.MethodGet, "/api/recipes/{recipe_id}", "get-recipe", "A recipe; its ETag is its version", auth.Read), s.getRecipe)
@@ -41,7 +41,8 @@ func saves(api huma.API, op huma.Operation) huma.Operation {
 	return op
 }
 
-type recipeID struct {
+// RecipePath names a recipe.
+type RecipePath struct {
 	RecipeID string `path:"recipe_id" minLength:"1" maxLength:"200"`
 }
 
@@ -121,7 +122,7 @@ func (s *Server) addRuns(ctx context.Context, item *RecipeItem, runs []state.Run
 }
 
 type recipeQuery struct {
-	recipeID
+	RecipePath
 	Version int `query:"version" minimum:"1" doc:"Default the current one"`
 }
 
@@ -168,13 +169,13 @@ func (s *Server) recipe(ctx context.Context, id string, version int) (*Recipe, e
 }
 
 type recipePost struct {
-	conditions
+	Conditions
 	RawBody []byte `contentType:"application/yaml"`
 }
 
 // postRecipe saves without asking for the version before, as the product's predecessor does; If-Match is heeded where it is sent.
 func (s *Server) postRecipe(ctx context.Context, in *recipePost) (*tagged[Done], error) {
-	saved, err := s.saveRecipe(ctx, in.RawBody, "", in.conditions)
+	saved, err := s.saveRecipe(ctx, in.RawBody, "", in.Conditions)
 	if err != nil {
 		return nil, err
 	}
@@ -182,8 +183,8 @@ func (s *Server) postRecipe(ctx context.Context, in *recipePost) (*tagged[Done],
 }
 
 type recipePut struct {
-	recipeID
-	conditions
+	RecipePath
+	Conditions
 	RawBody []byte `contentType:"application/yaml"`
 }
 
@@ -198,16 +199,16 @@ func (s *Server) putRecipe(ctx context.Context, in *recipePut) (*tagged[Recipe],
 		}
 		in.IfNoneMatch = "*"
 	}
-	saved, err := s.saveRecipe(ctx, in.RawBody, in.RecipeID, in.conditions)
+	saved, err := s.saveRecipe(ctx, in.RawBody, in.RecipeID, in.Conditions)
 	if err != nil {
 		return nil, err
 	}
-	return s.getRecipe(ctx, &recipeQuery{recipeID: in.recipeID, Version: saved.Version})
+	return s.getRecipe(ctx, &recipeQuery{RecipePath: in.RecipePath, Version: saved.Version})
 }
 
 type recipeDelete struct {
-	recipeID
-	conditions
+	RecipePath
+	Conditions
 }
 
 func (s *Server) deleteRecipe(ctx context.Context, in *recipeDelete) (*body[Done], error) {
@@ -226,7 +227,7 @@ func (s *Server) deleteRecipe(ctx context.Context, in *recipeDelete) (*body[Done
 }
 
 type versionsQuery struct {
-	recipeID
+	RecipePath
 	Paging
 }
 
@@ -258,7 +259,7 @@ func (s *Server) listVersions(ctx context.Context, in *versionsQuery) (*list[Rec
 }
 
 type diffQuery struct {
-	recipeID
+	RecipePath
 	From int `query:"from" minimum:"1" doc:"Default the version before to"`
 	To   int `query:"to" minimum:"1" doc:"Default the current version"`
 }

@@ -13,7 +13,7 @@ import (
 
 // saveRecipe saves a recipe in any form as a new version, and returns what is
 // true of it then. With an id it must be that of the recipe. Errors are problems.
-func (s *Server) saveRecipe(ctx context.Context, raw []byte, id string, c conditions) (*state.Recipe, error) {
+func (s *Server) saveRecipe(ctx context.Context, raw []byte, id string, c Conditions) (*state.Recipe, error) {
 	expect, err := c.expected()
 	if err != nil {
 		return nil, err

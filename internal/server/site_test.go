@@ -62,6 +62,9 @@ type options struct {
 	attempts  int
 	web       fstest.MapFS
 	log       io.Writer
+	maxUpload int64
+	now       func() time.Time
+	env       func(string) (string, bool)
 }
 
 // site is the app on a port of its own.
@@ -99,9 +102,12 @@ func newSite(t testing.TB, o options) *site {
 	if o.log == nil {
 		o.log = io.Discard
 	}
+	if o.env == nil {
+		o.env = noEnv
+	}
 	log := slog.New(slog.NewTextHandler(o.log, nil))
 	var err error
-	s.store, err = state.Open(ctx, o.database, state.Options{Keys: s.keys})
+	s.store, err = state.Open(ctx, o.database, state.Options{Keys: s.keys, Now: o.now})
 	check(t, err)
 	signIn, err := auth.New(auth.Options{Store: s.store, Log: log})
 	check(t, err)
@@ -131,8 +137,8 @@ func newSite(t testing.TB, o options) *site {
 	}
 	s.server, err = server.New(server.Config{
 		Version: "test", Mode: "serve", Store: s.store, Auth: signIn, Records: files, Query: reader, Scheduler: client, SchedulerURL: o.scheduler,
-		CallbackURL: o.callback, WorkerToken: workerToken, Storage: s.storage, TempDir: t.TempDir(), LookupEnv: noEnv, Web: o.web, Log: log,
-		Lease: o.lease, MaxAttempts: o.attempts,
+		CallbackURL: o.callback, WorkerToken: workerToken, Storage: s.storage, TempDir: t.TempDir(), LookupEnv: o.env, Web: o.web, Log: log,
+		Lease: o.lease, MaxAttempts: o.attempts, MaxUpload: o.maxUpload, Now: o.now,
 	})
 	check(t, err)
 	s.http = &httptest.Server{Listener: listener, Config: server.NewHTTPServer(s.server.Handler(), log)}

@@ -31,7 +31,8 @@ func (s *Server) registerSources(api huma.API) {
 	huma.Register(api, scoped, s.loadScoped)
 }
 
-type sourceAlias struct {
+// SourcePath names a source.
+type SourcePath struct {
 	Alias string `path:"alias" minLength:"1" maxLength:"63"`
 }
 
@@ -69,7 +70,7 @@ type tagged[T any] struct {
 	Body T
 }
 
-func (s *Server) getSource(ctx context.Context, in *sourceAlias) (*tagged[Source], error) {
+func (s *Server) getSource(ctx context.Context, in *SourcePath) (*tagged[Source], error) {
 	src, err := s.store.Source(ctx, in.Alias)
 	if err != nil {
 		return nil, s.problem(ctx, err)
@@ -90,8 +91,8 @@ func (s *Server) registerSource(ctx context.Context, in *body[SourceInput]) (*ta
 }
 
 type sourcePut struct {
-	sourceAlias
-	conditions
+	SourcePath
+	Conditions
 	Body SourceInput
 }
 
@@ -106,11 +107,11 @@ func (s *Server) putSource(ctx context.Context, in *sourcePut) (*tagged[Source],
 	if _, err := s.saveSource(ctx, in.Body, expect); err != nil {
 		return nil, err
 	}
-	return s.getSource(ctx, &in.sourceAlias)
+	return s.getSource(ctx, &in.SourcePath)
 }
 
 type sourceDelete struct {
-	sourceAlias
+	SourcePath
 	Force bool `query:"force" doc:"Delete it although recipes use it: they fail until it is there again"`
 }
 
@@ -126,7 +127,7 @@ func (s *Server) deleteSource(ctx context.Context, in *sourceDelete) (*body[Done
 }
 
 // testSource finds out whether a source can be read, and notes it.
-func (s *Server) testSource(ctx context.Context, in *sourceAlias) (*body[SourceTest], error) {
+func (s *Server) testSource(ctx context.Context, in *SourcePath) (*body[SourceTest], error) {
 	start := time.Now()
 	count := false
 	found, err := s.look(ctx, in.Alias, job.PreviewRequest{Limit: 1, Count: &count})
@@ -154,7 +155,7 @@ func said(err error) (message, hint string) {
 }
 
 type previewQuery struct {
-	sourceAlias
+	SourcePath
 	Limit   int  `query:"limit" minimum:"1" default:"10" doc:"100 at most are shown"`
 	Profile bool `query:"profile" doc:"Look at the values of every column, which reads the whole source"`
 }
@@ -165,7 +166,7 @@ func (s *Server) previewSource(ctx context.Context, in *previewQuery) (*body[Sou
 }
 
 type scopedInput struct {
-	sourceAlias
+	SourcePath
 	Body ScopedInput
 }
 

@@ -34,14 +34,15 @@ const (
 func (s *Server) registerUploads(api huma.API) {
 	const uploads = "uploads"
 	huma.Register(api, operation(uploads, http.MethodPost, "/api/uploads/presign", "presign-upload", "Get a place to PUT a file to", auth.UploadsWrite), s.presign)
-	huma.Register(api, receives(operation(uploads, http.MethodPut, "/api/uploads/{upload_id}/content", "put-upload", "Send the file, to the URL that was signed", auth.Public)), s.receive)
-	huma.Register(api, operation(uploads, http.MethodPost, "/api/uploads/{upload_id}/confirm", "confirm-upload", "Have an uploaded file looked at: its format, columns and rows", auth.UploadsWrite), s.confirmUpload)
+	huma.Register(api, receives(operation(uploads, http.MethodPut, "/api/uploads/{id}/content", "put-upload", "Send the file, to the URL that was signed", auth.Public)), s.receive)
+	huma.Register(api, operation(uploads, http.MethodPost, "/api/uploads/{id}/confirm", "confirm-upload", "Have an uploaded file looked at: its format, columns and rows", auth.UploadsWrite), s.confirmUpload)
 	huma.Register(api, operation(uploads, http.MethodPost, "/api/uploads/preview", "preview-upload", "Columns and first rows of an uploaded file", auth.UploadsWrite), s.previewUpload)
-	huma.Register(api, operation(uploads, http.MethodPost, "/api/uploads/{upload_id}/keep", "keep-upload", "Make a source of an upload", auth.SourcesWrite), s.keepUpload)
+	huma.Register(api, operation(uploads, http.MethodPost, "/api/uploads/{id}/keep", "keep-upload", "Make a source of an upload", auth.SourcesWrite), s.keepUpload)
 }
 
-type uploadID struct {
-	UploadID string `path:"upload_id" minLength:"1" maxLength:"100"`
+// UploadPath names an upload.
+type UploadPath struct {
+	UploadID string `path:"id" minLength:"1" maxLength:"100"`
 }
 
 // presign notes an upload and says where its file goes.
@@ -82,7 +83,7 @@ func (s *Server) tooLarge() error {
 }
 
 type uploadConfirm struct {
-	uploadID
+	UploadPath
 	Body UploadRef
 }
 
@@ -188,7 +189,7 @@ func (s *Server) previewUpload(ctx context.Context, in *body[UploadRef]) (*body[
 }
 
 type uploadKeep struct {
-	uploadID
+	UploadPath
 	Body UploadKeep
 }
 
@@ -223,7 +224,7 @@ func (s *Server) keepUpload(ctx context.Context, in *uploadKeep) (*tagged[Source
 		}
 		return nil, s.problem(ctx, err)
 	}
-	return s.getSource(ctx, &sourceAlias{in.Body.Alias})
+	return s.getSource(ctx, &SourcePath{in.Body.Alias})
 }
 
 func (s *Server) saveKept(ctx context.Context, u *state.Upload, in UploadKeep) error {

@@ -42,7 +42,7 @@ func receives(op huma.Operation) huma.Operation {
 }
 
 type uploadContent struct {
-	uploadID
+	UploadPath
 	Expires   string `query:"expires" maxLength:"20"`
 	Signature string `query:"signature" maxLength:"500"`
 
