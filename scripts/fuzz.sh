@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs every fuzz target of the module, one after the other.
+# Runs every fuzz target of the module, as many at a time as there are
+# processors, one worker each.
 #
 #   fuzz.sh [DURATION]     DURATION is per target, as in go test -fuzztime (default 60s)
 #
@@ -8,29 +9,28 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-duration=${1:-60s}
-output=$(mktemp)
-trap 'rm -f -- "$output"' EXIT
+export duration=${1:-60s}
 
-targets=0 failed=0
-while IFS=: read -r file name; do
-  targets=$((targets + 1))
-  package=./$(dirname "$file")
-  echo "fuzz: $name in $package for $duration"
-  if go test -run='^$' -fuzz="^$name\$" -fuzztime="$duration" -fuzzminimizetime=5s "$package" >"$output" 2>&1; then
-    tail -n 2 "$output"
-    continue
-  fi
+fuzz() {
+  local package="./$(dirname "$1")" name=$2 output
+  output=$(mktemp)
+  if go test -run='^$' -fuzz="^$name\$" -fuzztime="$duration" -fuzzminimizetime=5s -parallel=1 "$package" >"$output" 2>&1; then
+    echo "fuzz: $name in $package for $duration: $(grep 'elapsed' "$output" | tail -n 1 | sed 's/^fuzz: //')"
   # Go before 1.27 can report the end of the time as a failure (golang/go#75804).
   # A real one always comes with an input.
-  if grep -q 'context deadline exceeded' "$output" && ! grep -qE 'Failing input written|panic:|failure while testing seed' "$output"; then
-    grep 'elapsed' "$output" | tail -n 1
-    echo "ok  	$package	(the time ran out in the middle of an execution)"
-    continue
+  elif grep -q 'context deadline exceeded' "$output" && ! grep -qE 'Failing input written|panic:|failure while testing seed' "$output"; then
+    echo "fuzz: $name in $package: ok (the time ran out in the middle of an execution)"
+  else
+    echo "fuzz: $name in $package FAILED"
+    cat "$output"
+    rm -f -- "$output"
+    return 1
   fi
-  cat "$output"
-  failed=$((failed + 1))
-done < <(git ls-files --cached --others --exclude-standard -- '*_test.go' | xargs -r grep -oHE '^func Fuzz[A-Za-z0-9_]+' | sed 's/:func /:/')
+  rm -f -- "$output"
+}
+export -f fuzz
 
-echo "fuzz: $targets targets, $failed failed"
-[ "$failed" -eq 0 ]
+git ls-files --cached --others --exclude-standard -- '*_test.go' | xargs -r grep -oHE '^func Fuzz[A-Za-z0-9_]+' | sed 's/:func / /' |
+  xargs -P "$(getconf _NPROCESSORS_ONLN)" -L 1 bash -c 'fuzz "$@"' fuzz ||
+  { echo "fuzz: some targets failed"; exit 1; }
+echo "fuzz: all targets passed"
