@@ -13,14 +13,21 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"kalla/cmd/internal/process"
+	"kalla/internal/cli"
+	"kalla/internal/testenv"
 )
 
-// TestMain lets the test binary be the program.
+// TestMain lets the test binary be the program, and the daemon that it works with.
 func TestMain(m *testing.M) {
-	if os.Getenv("KALLA_TEST_MAIN") != "" {
-		os.Exit(run())
+	switch os.Getenv("KALLA_TEST_MAIN") {
+	case "":
+		testenv.Main(m)
+	case "kallad":
+		os.Exit(process.Run(cli.Daemon))
 	}
-	os.Exit(m.Run())
+	os.Exit(run())
 }
 
 func kalla(t *testing.T, dir string, args ...string) *exec.Cmd {
