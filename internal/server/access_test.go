@@ -52,6 +52,7 @@ var access = map[string][2]string{
 	"GET /api/sources/{alias}/preview":                  {"viewer", "read"},
 	"POST /api/sources/{alias}/load-scoped":             {"viewer", "read"},
 	"POST /api/sources/{alias}/test":                    {"preparer", "write"},
+	"POST /api/sources/test":                            {"preparer", "write"},
 	"GET /api/recipes":                                  {"viewer", "read"},
 	"POST /api/recipes":                                 {"preparer", "write"},
 	"GET /api/recipes/{recipe_id}":                      {"viewer", "read"},

@@ -24,6 +24,7 @@ func (s *Server) registerSources(api huma.API) {
 	huma.Register(api, operation(sources, http.MethodGet, "/api/sources/{alias}", "get-source", "A source; its ETag counts its changes", auth.Read), s.getSource)
 	huma.Register(api, operation(sources, http.MethodPut, "/api/sources/{alias}", "put-source", "Register a source, or change it", auth.SourcesWrite), s.putSource)
 	huma.Register(api, operation(sources, http.MethodDelete, "/api/sources/{alias}", "delete-source", "Forget a source that no recipe uses, or that is forced", auth.SourcesWrite), s.deleteSource)
+	huma.Register(api, operation(sources, http.MethodPost, "/api/sources/test", "try-source", "Find out whether a source could be read, before it is registered or changed", auth.SourcesWrite), s.tryUnsaved)
 	huma.Register(api, operation(sources, http.MethodPost, "/api/sources/{alias}/test", "test-source", "Find out whether a source can be read", auth.SourcesWrite), s.testSource)
 	huma.Register(api, operation(sources, http.MethodGet, "/api/sources/{alias}/preview", "preview-source", "Columns and first rows of a source", auth.Read), s.previewSource)
 	scoped := operation(sources, http.MethodPost, "/api/sources/{alias}/load-scoped", "load-scoped", "Rows of a source that pass filters", auth.Read)
@@ -128,10 +129,32 @@ func (s *Server) deleteSource(ctx context.Context, in *sourceDelete) (*body[Done
 
 // testSource finds out whether a source can be read, and notes it.
 func (s *Server) testSource(ctx context.Context, in *SourcePath) (*body[SourceTest], error) {
+	return s.tested(ctx, func() (job.Preview, error) {
+		count := false
+		return s.look(ctx, in.Alias, job.PreviewRequest{Limit: testedRows, Count: &count})
+	})
+}
+
+// tryUnsaved does the same for a source that is not registered as it comes, and notes nothing.
+func (s *Server) tryUnsaved(ctx context.Context, in *body[SourceInput]) (*body[SourceTest], error) {
+	src, _, err := s.readSource(ctx, in.Body)
+	if err != nil {
+		return nil, s.problem(ctx, err)
+	}
+	return s.tested(ctx, func() (job.Preview, error) {
+		uri, options, err := s.located(ctx, src.Secret.URI, src.Secret.Options)
+		if err != nil {
+			return job.Preview{}, err
+		}
+		count := false
+		return s.cfg.Scheduler.Preview(ctx, job.PreviewRequest{URI: uri, Options: options, Types: src.Types, Limit: testedRows, Count: &count})
+	})
+}
+
+func (s *Server) tested(ctx context.Context, preview func() (job.Preview, error)) (*body[SourceTest], error) {
 	start := time.Now()
-	count := false
-	found, err := s.look(ctx, in.Alias, job.PreviewRequest{Limit: 1, Count: &count})
-	test := SourceTest{OK: err == nil, Columns: found.Columns, MS: time.Since(start).Milliseconds()}
+	found, err := preview()
+	test := SourceTest{OK: err == nil, Columns: found.Columns, Rows: found.Rows, MS: time.Since(start).Milliseconds()}
 	if err != nil {
 		refusal, answered := errors.AsType[*job.StatusError](err)
 		if !answered || refusal.Status != http.StatusUnprocessableEntity {
@@ -172,6 +195,7 @@ type scopedInput struct {
 
 const (
 	scopedRows    = 200
+	testedRows    = 10
 	maxScopedRows = 1000
 	maxConditions = 1000
 )

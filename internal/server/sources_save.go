@@ -40,23 +40,41 @@ func (s *Server) saveSource(ctx context.Context, in SourceInput, expect *int) (*
 func changedMeanwhile(err error) error { return problem.Of(http.StatusPreconditionFailed, err, "") }
 
 func (s *Server) trySource(ctx context.Context, in SourceInput, expect *int) (*state.Source, error) {
-	old, err := s.store.Source(ctx, in.Alias)
-	if err != nil && !errors.Is(err, state.ErrNotFound) {
+	save, old, err := s.readSource(ctx, in)
+	if err != nil {
 		return nil, err
 	}
-	var stored state.Secret
 	revision := int64(0)
 	if old != nil {
 		revision = old.Revision
-		if stored, err = s.store.SourceSecret(ctx, in.Alias); err != nil {
-			return nil, err
-		}
 	}
 	if expect != nil && int64(*expect) != revision && (*expect != anyVersion || old == nil) {
 		return nil, &kalla.Error{Code: kalla.CodeUsage, Op: "saving the source", Where: in.Alias, Why: state.ErrStale.Error(), Err: state.ErrStale,
 			Hint: "look at it again, then repeat the change"}
 	}
-	save := state.SourceInput{Alias: in.Alias, Types: in.Types, Expect: &revision}
+	save.Expect = &revision
+	src, err := s.store.SaveSource(ctx, save)
+	if err == nil && old != nil && old.UploadID != "" && old.UploadID != src.UploadID {
+		err = s.releaseUpload(ctx, old.UploadID, in.Alias)
+	}
+	return src, err
+}
+
+// readSource checks a source as it came, and gives it the secrets that the
+// source of that alias has in place of those that came masked. That source is
+// returned too, nil where there is none.
+func (s *Server) readSource(ctx context.Context, in SourceInput) (state.SourceInput, *state.Source, error) {
+	old, err := s.store.Source(ctx, in.Alias)
+	if err != nil && !errors.Is(err, state.ErrNotFound) {
+		return state.SourceInput{}, nil, err
+	}
+	var stored state.Secret
+	if old != nil {
+		if stored, err = s.store.SourceSecret(ctx, in.Alias); err != nil {
+			return state.SourceInput{}, nil, err
+		}
+	}
+	save := state.SourceInput{Alias: in.Alias, Types: in.Types}
 	var faults kalla.Faults
 	add := func(path string, err error) {
 		if known, ok := errors.AsType[*kalla.Error](err); ok {
@@ -82,15 +100,11 @@ func (s *Server) trySource(ctx context.Context, in SourceInput, expect *int) (*s
 		}
 	}
 	if len(faults) > 0 {
-		return nil, &kalla.Error{Code: kalla.CodeSource, Op: "saving the source", Where: in.Alias, Err: faults}
+		return state.SourceInput{}, nil, &kalla.Error{Code: kalla.CodeSource, Op: "saving the source", Where: in.Alias, Err: faults}
 	}
 	save.URI, save.Options = source.Mask(uri, options)
 	save.Secret = &state.Secret{URI: uri, Options: options}
-	src, err := s.store.SaveSource(ctx, save)
-	if err == nil && old != nil && old.UploadID != "" && old.UploadID != src.UploadID {
-		err = s.releaseUpload(ctx, old.UploadID, in.Alias)
-	}
-	return src, err
+	return save, old, nil
 }
 
 // keptUpload is the upload that a URI names. Only the source that was made of it

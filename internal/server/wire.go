@@ -84,6 +84,7 @@ type ScopedInput struct {
 type SourceTest struct {
 	OK      bool         `json:"ok"`
 	Columns []job.Column `json:"columns,omitempty"`
+	Rows    [][]*string  `json:"rows,omitempty" doc:"The first ones"`
 	Error   string       `json:"error,omitempty"`
 	Hint    string       `json:"hint,omitempty"`
 	MS      int64        `json:"ms"`
