@@ -53,9 +53,10 @@ func (r *run) do(ctx context.Context) error {
 	return r.publish(ctx, writer, files)
 }
 
-// stage times one stage.
+// stage times one stage, and says at once that it has begun: what fails in it failed there.
 func (r *run) stage(ctx context.Context, name kalla.Stage, do func(context.Context) error) error {
 	start := time.Now()
+	r.report(kalla.Progress{Stage: name})
 	if err := engine.Trace(ctx, string(name), do); err != nil {
 		return err
 	}
