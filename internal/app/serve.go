@@ -154,11 +154,14 @@ func (cfg ServerConfig) urls(port string) (public, callback string) {
 
 // open opens what the server stands on, in order; release closes it.
 func (s *Server) open(ctx context.Context, cfg ServerConfig) error {
-	store, err := OpenState(ctx, cfg.Database, cfg.Keys, cfg.Log)
+	store, err := state.Open(ctx, cfg.Database, state.Options{Keys: cfg.Keys})
 	if err != nil {
 		return err
 	}
 	s.close = append(s.close, store.Close)
+	if err := checkKeys(ctx, store, cfg.Keys, cfg.Log); err != nil {
+		return err
+	}
 	reader, err := duckdb.OpenReader(ctx, cfg.Limits)
 	if err != nil {
 		return err
@@ -205,23 +208,20 @@ func (s *Server) open(ctx context.Context, cfg ServerConfig) error {
 	return err
 }
 
-// OpenState opens the database of the app. What was sealed with an older key
-// is sealed with the first one; that some is sealed with a key that is not there
-// is logged, since all else works without it.
-func OpenState(ctx context.Context, database string, keys *seal.Keys, log *slog.Logger) (*state.Store, error) {
-	store, err := state.Open(ctx, database, state.Options{Keys: keys})
+// OpenState opens the database of the app for what needs no credentials: it has no key to open them with.
+func OpenState(ctx context.Context, database string) (*state.Store, error) {
+	keys, err := seal.Parse(seal.Generate())
 	if err != nil {
 		return nil, err
 	}
-	if err := checkKeys(ctx, store, keys, log); err != nil {
-		return nil, errors.Join(err, store.Close())
-	}
-	return store, nil
+	return state.Open(ctx, database, state.Options{Keys: keys})
 }
 
 // keySetting holds a value that was sealed when all others were, to tell by.
 const keySetting = "seal_check"
 
+// checkKeys has what was sealed with an older key sealed with the first one.
+// That something is sealed with a key that is not there is logged: all else works without it.
 func checkKeys(ctx context.Context, store *state.Store, keys *seal.Keys, log *slog.Logger) error {
 	var sealed []byte
 	there, err := store.Setting(ctx, keySetting, &sealed)

@@ -72,6 +72,7 @@ are in it. The secret key must be the one of the time of the backup, or stored c
 		RunE:    func(cmd *cobra.Command, args []string) error { return c.restore(cmd.Context(), args[0]) },
 	}
 	addStateFlags(cmd)
+	addSettingFlags(cmd, keySecretKeyFile)
 	return cmd
 }
 

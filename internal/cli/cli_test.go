@@ -54,7 +54,7 @@ func TestScripts(t *testing.T) {
 	program := func(name string, main func(context.Context, cli.Env) int) func(*testscript.TestScript, bool, []string) {
 		return func(ts *testscript.TestScript, neg bool, args []string) {
 			env := map[string]string{}
-			for _, name := range []string{"NO_COLOR", "KALLA_MEMORY", "KALLA_THREADS", "KALLA_EVIDENCE_DIR", "KALLA_LOG", "RUST_LOG", "KALLA_WORKER_TOKEN", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"} {
+			for _, name := range []string{"NO_COLOR", "KALLA_MEMORY", "KALLA_THREADS", "KALLA_EVIDENCE_DIR", "KALLA_LOG", "RUST_LOG", "KALLA_WORKER_TOKEN", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "DATABASE_URL", "WORKER_URL", "KALLA_SECRET_KEY"} {
 				if v := ts.Getenv(name); v != "" {
 					env[name] = v
 				}

@@ -22,7 +22,7 @@ func (c *command) userCommand() *cobra.Command {
 
 // addStateFlags gives a command what it takes to find the app's database.
 func addStateFlags(cmd *cobra.Command) {
-	addSettingFlags(cmd, keyData, keySecretKeyFile)
+	addSettingFlags(cmd, keyData)
 	acceptDataDir(cmd)
 	cmd.Long += `
 
@@ -30,22 +30,17 @@ It works on the database of DATABASE_URL or, where that is not set, on that of k
 may run meanwhile.`
 }
 
-// withState opens the app's database, which must be there, for a command.
+// withState opens the app's database, which must be there, for a command that opens no credentials.
 func (c *command) withState(ctx context.Context, do func(context.Context, *state.Store) error) (err error) {
-	dir := c.path(c.settings.get(keyData))
 	database := c.settings.get(keyDatabase)
 	if database == "" {
-		database = app.StateFile(dir)
+		database = app.StateFile(c.path(c.settings.get(keyData)))
 		if err := isThere(database); err != nil {
 			return &kalla.Error{Code: kalla.CodeUsage, Op: "opening the database", Where: database, Why: "there is none", Err: err,
 				Hint: "name the folder of kalla up with --data, or set DATABASE_URL to the database of kalla serve"}
 		}
 	}
-	keys, err := c.secretKeys(dir)
-	if err != nil {
-		return err
-	}
-	store, err := app.OpenState(ctx, database, keys, c.logger())
+	store, err := app.OpenState(ctx, database)
 	if err != nil {
 		return err
 	}
@@ -68,7 +63,11 @@ func (c *command) userAdd() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if _, err := store.CreateUser(ctx, state.User{Email: args[0], Name: name, Role: state.Role(role), Password: hash}); err != nil {
+				_, err = store.CreateUser(ctx, state.User{Email: args[0], Name: name, Role: state.Role(role), Password: hash})
+				if errors.Is(err, state.ErrExists) {
+					return &kalla.Error{Code: kalla.CodeUsage, Op: "adding the user", Where: args[0], Why: "there is one of that address", Hint: "kalla user reset gives them another password", Err: err}
+				}
+				if err != nil {
 					return err
 				}
 				return c.tellPassword(password)
