@@ -730,6 +730,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/sources/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Find out whether a source could be read, before it is registered or changed */
+        post: operations["try-source"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/sources/{alias}": {
         parameters: {
             query?: never;
@@ -869,7 +886,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/uploads/{upload_id}/confirm": {
+    "/api/uploads/{id}/confirm": {
         parameters: {
             query?: never;
             header?: never;
@@ -886,7 +903,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/uploads/{upload_id}/content": {
+    "/api/uploads/{id}/content": {
         parameters: {
             query?: never;
             header?: never;
@@ -903,7 +920,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/uploads/{upload_id}/keep": {
+    "/api/uploads/{id}/keep": {
         parameters: {
             query?: never;
             header?: never;
@@ -1517,10 +1534,12 @@ export interface components {
         };
         RecordsCompared: {
             difference: string | null;
+            holds: boolean | null;
             left: string;
             left_value: string | null;
             right: string;
             right_value: string | null;
+            rule: string;
             same: boolean;
         };
         RecordsComparison: {
@@ -1883,6 +1902,8 @@ export interface components {
             /** Format: int64 */
             ms: number;
             ok: boolean;
+            /** @description The first ones */
+            rows?: ((string | null)[] | null)[] | null;
         };
         SourceType: {
             fields: components["schemas"]["SourceField"][] | null;
@@ -2574,7 +2595,12 @@ export interface operations {
     "save-recipe": {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The ETag of the version that is changed; * for whatever there is */
+                "If-Match"?: string;
+                /** @description * if there must be none yet */
+                "If-None-Match"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -2714,7 +2740,9 @@ export interface operations {
                 version?: number;
             };
             header?: never;
-            path?: never;
+            path: {
+                recipe_id: string;
+            };
             cookie?: never;
         };
         requestBody?: never;
@@ -2743,8 +2771,15 @@ export interface operations {
     "put-recipe": {
         parameters: {
             query?: never;
-            header?: never;
-            path?: never;
+            header?: {
+                /** @description The ETag of the version that is changed; * for whatever there is */
+                "If-Match"?: string;
+                /** @description * if there must be none yet */
+                "If-None-Match"?: string;
+            };
+            path: {
+                recipe_id: string;
+            };
             cookie?: never;
         };
         requestBody: {
@@ -2780,8 +2815,15 @@ export interface operations {
     "delete-recipe": {
         parameters: {
             query?: never;
-            header?: never;
-            path?: never;
+            header?: {
+                /** @description The ETag of the version that is changed; * for whatever there is */
+                "If-Match"?: string;
+                /** @description * if there must be none yet */
+                "If-None-Match"?: string;
+            };
+            path: {
+                recipe_id: string;
+            };
             cookie?: never;
         };
         requestBody?: never;
@@ -2815,7 +2857,9 @@ export interface operations {
                 to?: number;
             };
             header?: never;
-            path?: never;
+            path: {
+                recipe_id: string;
+            };
             cookie?: never;
         };
         requestBody?: never;
@@ -2848,7 +2892,9 @@ export interface operations {
                 limit?: number;
             };
             header?: never;
-            path?: never;
+            path: {
+                recipe_id: string;
+            };
             cookie?: never;
         };
         requestBody?: never;
@@ -3726,6 +3772,39 @@ export interface operations {
             };
         };
     };
+    "try-source": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SourceInput"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SourceTest"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "get-source": {
         parameters: {
             query?: never;
@@ -3761,8 +3840,15 @@ export interface operations {
     "put-source": {
         parameters: {
             query?: never;
-            header?: never;
-            path?: never;
+            header?: {
+                /** @description The ETag of the version that is changed; * for whatever there is */
+                "If-Match"?: string;
+                /** @description * if there must be none yet */
+                "If-None-Match"?: string;
+            };
+            path: {
+                alias: string;
+            };
             cookie?: never;
         };
         requestBody: {
@@ -3799,7 +3885,9 @@ export interface operations {
                 force?: boolean;
             };
             header?: never;
-            path?: never;
+            path: {
+                alias: string;
+            };
             cookie?: never;
         };
         requestBody?: never;
@@ -3828,7 +3916,9 @@ export interface operations {
         parameters: {
             query?: never;
             header?: never;
-            path?: never;
+            path: {
+                alias: string;
+            };
             cookie?: never;
         };
         requestBody: {
@@ -3866,7 +3956,9 @@ export interface operations {
                 profile?: boolean;
             };
             header?: never;
-            path?: never;
+            path: {
+                alias: string;
+            };
             cookie?: never;
         };
         requestBody?: never;
@@ -4083,7 +4175,9 @@ export interface operations {
         parameters: {
             query?: never;
             header?: never;
-            path?: never;
+            path: {
+                id: string;
+            };
             cookie?: never;
         };
         requestBody: {
@@ -4119,7 +4213,9 @@ export interface operations {
                 signature?: string;
             };
             header?: never;
-            path?: never;
+            path: {
+                id: string;
+            };
             cookie?: never;
         };
         requestBody: {
@@ -4150,7 +4246,9 @@ export interface operations {
         parameters: {
             query?: never;
             header?: never;
-            path?: never;
+            path: {
+                id: string;
+            };
             cookie?: never;
         };
         requestBody: {
