@@ -141,10 +141,14 @@ func TestRecipeForms(t *testing.T) {
 	text, err := json.Marshal(document)
 	check(t, err)
 	for form, send := range map[string]func() answered{
-		"YAML":           func() answered { return s.raw(http.MethodPost, "/api/recipes", "application/yaml", document) },
-		"JSON":           func() answered { return s.raw(http.MethodPost, "/api/recipes", "application/json", compact(first.Recipe)) },
-		"JSON text":      func() answered { return s.raw(http.MethodPost, "/api/recipes", "application/json", string(text)) },
-		"YAML from JSON": func() answered { return s.call(http.MethodPost, "/api/recipes", object{"document": string(first.Recipe)}) },
+		"YAML": func() answered { return s.raw(http.MethodPost, "/api/recipes", "application/yaml", document) },
+		"JSON": func() answered {
+			return s.raw(http.MethodPost, "/api/recipes", "application/json", compact(first.Recipe))
+		},
+		"JSON text": func() answered { return s.raw(http.MethodPost, "/api/recipes", "application/json", string(text)) },
+		"YAML from JSON": func() answered {
+			return s.call(http.MethodPost, "/api/recipes", object{"document": string(first.Recipe)})
+		},
 	} {
 		want[server.Done](t, send(), 200)
 		got := want[server.Recipe](t, s.call(http.MethodGet, "/api/recipes/small", nil), 200)

@@ -8,7 +8,6 @@ package server
 
 import (
 	"context"
-	"errors"
 	"io/fs"
 	"log/slog"
 	"net/http"
@@ -80,11 +79,12 @@ type Server struct {
 	web      map[string]*webFile
 	handler  http.Handler
 
-	dispatch *dispatcher
-	worker   *callbacks
-	hub      *hub
-	people   *people
-	exports  chan struct{} // holds a token for each export that is being made
+	dispatch  *dispatcher
+	worker    *callbacks
+	hub       *hub
+	people    *people
+	explained *explained
+	exports   chan struct{} // holds a token for each export that is being made
 
 	work   sync.WaitGroup
 	ending <-chan struct{} // closed when the server stops
@@ -103,6 +103,7 @@ func New(cfg Config) (*Server, error) {
 	s := &Server{cfg: cfg, log: cfg.Log, now: cfg.Now, store: cfg.Store, verifier: verifier, metrics: newMetrics(cfg.Version)}
 	s.dispatch, s.worker, s.hub = newDispatcher(s), newCallbacks(s), newHub(s)
 	s.people = &people{store: cfg.Store, now: cfg.Now, known: map[string]person{}}
+	s.explained = &explained{known: map[string][]Sentence{}}
 	s.exports = make(chan struct{}, exportsAtOnce)
 	running, stop := context.WithCancel(context.Background())
 	s.ending, s.stop = running.Done(), stop
@@ -182,7 +183,7 @@ func (s *Server) sweep(ctx context.Context) {
 	tick := time.NewTicker(time.Hour)
 	defer tick.Stop()
 	for {
-		if err := errors.Join(s.store.Sweep(ctx), s.sweepUploads(ctx)); err != nil && ctx.Err() == nil {
+		if err := s.Sweep(ctx); err != nil && ctx.Err() == nil {
 			s.log.Warn("what has expired could not be removed", "error", err)
 		}
 		select {

@@ -14,6 +14,12 @@ import (
 // sweptAtOnce bounds what one look for expired uploads returns.
 const sweptAtOnce = 100
 
+// Sweep removes what has expired: sessions, answers kept for repeated requests,
+// and uploads. Start does so every hour.
+func (s *Server) Sweep(ctx context.Context) error {
+	return errors.Join(s.store.Sweep(ctx), s.sweepUploads(ctx))
+}
+
 // sweepUploads removes uploads whose time is over. The file goes first: if the
 // process ends between, the next sweep finds the upload again. Several may sweep at once.
 func (s *Server) sweepUploads(ctx context.Context) error {

@@ -357,7 +357,10 @@ func (f *csvFile) compressionArg() string {
 }
 
 func compressionArg(src source.Source) string {
-	if c := src.Get("compression"); c != "" {
+	switch c := src.Get("compression"); {
+	case c == "none" && src.Format != source.CSV:
+		return ", compression='uncompressed'" // read_json knows it by this name only
+	case c != "":
 		return ", compression=" + text(c)
 	}
 	return ""

@@ -339,6 +339,7 @@ func TestJSON(t *testing.T) {
 	array := "[" + strings.Replace(strings.TrimSpace(lines), "\n", ",", 1) + "]"
 	for name, path := range map[string]string{
 		"lines": write(t, "f.ndjson", lines), "array": write(t, "f.json", array), "lines in json": write(t, "g.json", lines), "gzip": write(t, "f.jsonl.gz", gz(t, lines)),
+		"not compressed": write(t, "g.jsonl.gz", lines) + "?compression=none",
 	} {
 		t.Run(name, func(t *testing.T) {
 			schema, rows := dump(t, s, stage(t, s, input(t, path, nil)))
