@@ -43,12 +43,10 @@ func (s *Server) runOf(ctx context.Context, r *state.Run) (Run, error) {
 	if r.Summary != nil {
 		out.Engine = r.Summary.Engine.Name
 	}
-	doc, err := recipe.Parse(r.Document, r.RecipeID)
-	if err != nil {
+	var err error
+	if out.Sentences, err = s.explained.of(r); err != nil {
 		return out, err
 	}
-	known, _ := doc.Draft(nil) // it ran: what is wrong with it was said then
-	out.Sentences = sentencesOf(known)
 	approvals, err := s.store.Approvals(ctx, r.RunID)
 	for _, a := range approvals {
 		out.Approvals = append(out.Approvals, s.approval(ctx, a))
@@ -63,6 +61,37 @@ func sentencesOf(r *kalla.Recipe) []Sentence {
 		out[i] = Sentence(x)
 	}
 	return out
+}
+
+// explained keeps the sentences of runs, whose recipes never change: who waits
+// for a run asks for it again and again.
+type explained struct {
+	mu    sync.Mutex
+	known map[string][]Sentence // by run id
+}
+
+const maxExplained = 500
+
+func (x *explained) of(r *state.Run) ([]Sentence, error) {
+	x.mu.Lock()
+	known, ok := x.known[r.RunID]
+	x.mu.Unlock()
+	if ok {
+		return known, nil
+	}
+	doc, err := recipe.Parse(r.Document, r.RecipeID)
+	if err != nil {
+		return nil, err
+	}
+	drafted, _ := doc.Draft(nil) // it ran: what is wrong with it was said then
+	known = sentencesOf(drafted)
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if len(x.known) >= maxExplained {
+		clear(x.known)
+	}
+	x.known[r.RunID] = known
+	return known, nil
 }
 
 func at(paths map[string]string, name string) *string {

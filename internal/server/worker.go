@@ -86,8 +86,8 @@ func (s *Server) called(ctx context.Context, kind, runID string, do func() (stat
 }
 
 const (
-	// progressEvery is how often the progress of a run is written at most.
-	progressEvery = 250 * time.Millisecond
+	// progressEvery is how often the progress of a run is written at most, but for a new stage.
+	progressEvery = 500 * time.Millisecond
 	// idle is how long what came of a run's progress is remembered after the last.
 	idle = time.Minute
 )
@@ -105,8 +105,9 @@ type callbacks struct {
 
 // reported is what is known of a run that reports.
 type reported struct {
-	writing sync.Mutex // one write at a time, in order
-	last    time.Time  // of the last write
+	writing sync.Mutex        // one write at a time, in order
+	last    time.Time         // of the last write
+	latest  *state.Progressed // that was written last
 	outcome state.Outcome
 	over    bool // the run has ended: nothing more is to be written
 	attempt int
@@ -135,7 +136,7 @@ func (c *callbacks) progress(ctx context.Context, p *job.Progress) (state.Outcom
 		c.mu.Unlock()
 		return outcome, nil
 	}
-	if !r.last.IsZero() && now.Sub(r.last) < progressEvery {
+	if !r.last.IsZero() && now.Sub(r.last) < progressEvery && !newStage(change, r.latest) {
 		if r.waiting == nil || !precedes(change, r.waiting) {
 			r.waiting = change
 		}
@@ -143,7 +144,7 @@ func (c *callbacks) progress(ctx context.Context, p *job.Progress) (state.Outcom
 		notify(c.due)
 		return state.Applied, nil
 	}
-	r.last, r.waiting = now, nil
+	r.last, r.latest, r.waiting = now, change, nil
 	c.mu.Unlock()
 	return c.write(ctx, p.RunID, r, change)
 }
@@ -157,6 +158,13 @@ func precedes(a, b *state.Progressed) bool {
 	from, _ := job.Span(a.Progress.Stage)
 	other, _ := job.Span(b.Progress.Stage)
 	return from < other || from == other && a.Progress.Fraction < b.Progress.Fraction
+}
+
+// newStage reports whether a progress is the first of a later stage, which people are told at once.
+func newStage(a, b *state.Progressed) bool {
+	from, _ := job.Span(a.Progress.Stage)
+	other, _ := job.Span(b.Progress.Stage)
+	return from > other
 }
 
 // write writes a progress.
@@ -253,6 +261,9 @@ func (c *callbacks) take(r *reported) *state.Progressed {
 	defer c.mu.Unlock()
 	change := r.waiting
 	r.waiting, r.last = nil, time.Now()
+	if change != nil {
+		r.latest = change
+	}
 	return change
 }
 

@@ -67,7 +67,7 @@ func TestCallbacks(t *testing.T) {
 			s.ok("progress", `{"run_id": %q, "attempt": 1, "stage": "staging", "progress": 0.9}`, id) // overtaken
 			s.ok("progress", `{"run_id": %q, "attempt": 7, "stage": "evidence", "progress": 1}`, id)  // of no attempt
 			s.ok("error", `{"run_id": %q, "attempt": 7, "error": "not this one"}`, id)
-			time.Sleep(600 * time.Millisecond) // what was put off is written
+			time.Sleep(1200 * time.Millisecond) // what was put off is written
 			if run := s.run(id); run.Status != server.RunMatching || run.LatestProgress.Progress != 0.5 || run.LatestProgress.Overall != 0.65 || *run.LatestProgress.TotalLeft != 10 {
 				t.Errorf("%s %+v", run.Status, run.LatestProgress)
 			}
@@ -115,7 +115,7 @@ func TestStorm(t *testing.T) {
 		}
 	}
 	wg.Wait()
-	writes := int64(time.Since(begin)/(250*time.Millisecond)) + 2
+	writes := int64(time.Since(begin)/(500*time.Millisecond)) + 2
 	for _, id := range ids {
 		s.ok("complete", `{"run_id": %q, "attempt": 1, "matched_count": 3}`, id)
 	}
