@@ -304,3 +304,58 @@ func certificate(t *testing.T, dir string) (cert, key string, pool *x509.CertPoo
 	pool.AppendCertsFromPEM(certPEM)
 	return cert, key, pool
 }
+
+// TestBucket: evidence and uploads are in a bucket that the app and its
+// scheduler reach with credentials of their own.
+func TestBucket(t *testing.T) {
+	s3 := testenv.S3(t)
+	dir := t.TempDir()
+	files := demoFiles(t, dir)
+	storage := "s3://" + s3.Bucket(t) + "/kalla?endpoint=" + s3.Endpoint
+	keys := []string{"AWS_ACCESS_KEY_ID=" + s3.AccessKey, "AWS_SECRET_ACCESS_KEY=" + s3.SecretKey, "AWS_REGION=" + s3.Region,
+		"KALLA_DUCKDB_EXTENSIONS=" + testenv.DuckDBExtensions(t)}
+	schedulerPort, appPort := freePort(t), freePort(t)
+	scheduler := start(t, "kallad", dir, keys, "scheduler", "--http-port", schedulerPort,
+		"--allow-env", "AWS_ACCESS_KEY_ID", "--allow-env", "AWS_SECRET_ACCESS_KEY", "--allow-env", "AWS_REGION")
+	scheduler.says(scheduler.stderr, "scheduler started")
+	app := start(t, "kalla", dir, append(keys, "DATABASE_URL="+testenv.Postgres(t).Database(t), "WORKER_URL=http://localhost:"+schedulerPort),
+		"serve", "--port", appPort, "--storage", storage)
+	app.says(app.stderr, "app started")
+	b := setUp(t, app)
+
+	resp := b.send(http.MethodGet, "/", nil)
+	resp.Body.Close()
+	if csp := resp.Header.Get("Content-Security-Policy"); !strings.Contains(csp, "connect-src 'self' "+s3.Endpoint+";") {
+		t.Errorf("pages may send uploads to: %s", csp)
+	}
+	text, err := os.ReadFile(filepath.Join(files, "recipe.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	document := strings.NewReplacer("uri: ", "uri: "+files+string(filepath.Separator)).Replace(string(text))
+	r := b.ended(b.start(map[string]any{"recipe": map[string]string{"document": document}}))
+	if r.Status != "completed" || r.Matched == 0 {
+		t.Fatalf("the run ended as %+v", r)
+	}
+	var records struct {
+		Total int64       `json:"total"`
+		Rows  [][]*string `json:"rows"`
+	}
+	b.call(http.MethodGet, "/api/runs/"+r.RunID+"/records?side=left&limit=5", http.StatusOK, nil, &records)
+	if records.Total != r.Left || len(records.Rows) != 5 {
+		t.Errorf("%d records, %d rows, of %d", records.Total, len(records.Rows), r.Left)
+	}
+	var proof struct {
+		Findings []json.RawMessage `json:"findings"`
+		Checks   []json.RawMessage `json:"checks"`
+	}
+	b.call(http.MethodGet, "/api/runs/"+r.RunID+"/verify", http.StatusOK, nil, &proof)
+	if len(proof.Findings) > 0 || len(proof.Checks) == 0 {
+		t.Errorf("the evidence: %s", proof.Findings)
+	}
+	for _, out := range []string{app.stderr.String(), scheduler.stderr.String()} {
+		if strings.Contains(out, s3.SecretKey) {
+			t.Error("a log holds the secret key of the bucket")
+		}
+	}
+}

@@ -2,22 +2,22 @@ package server
 
 import (
 	"context"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"kalla"
 	"kalla/internal/demo"
-	"kalla/internal/recipe"
-	"kalla/internal/source"
+	"kalla/internal/job"
 	"kalla/internal/state"
 )
 
 const demoRows = 10_000
 
 // Demo gives an app that holds nothing something to look at: two sources in
-// dir, the recipe that reconciles them, and a first run of it. It does nothing
-// where there is anything already. The scheduler must be able to read dir.
+// dir, an absolute path that the scheduler can read, the recipe that reconciles
+// them, and a first run of it. It does nothing where there is anything already.
 func (s *Server) Demo(ctx context.Context, dir string) error {
 	if empty, err := s.empty(ctx); err != nil || !empty {
 		return err
@@ -32,31 +32,23 @@ func (s *Server) Demo(ctx context.Context, dir string) error {
 	document := string(text)
 	for alias, file := range map[string]string{"invoices": demo.InvoicesFile, "payments": demo.PaymentsFile} {
 		uri := "file://" + filepath.ToSlash(filepath.Join(dir, file))
-		if _, err := s.store.SaveSource(ctx, state.SourceInput{Alias: alias, Type: source.File, URI: uri, Secret: &state.Secret{URI: uri}}); err != nil {
+		if _, err := s.saveSource(ctx, SourceInput{Alias: alias, URI: uri}, nil); err != nil {
+			return err
+		}
+		if _, err := s.look(ctx, alias, job.PreviewRequest{Limit: testedRows}); err != nil { // which notes columns and rows
 			return err
 		}
 		document = strings.Replace(document, "uri: "+file, "source: "+alias, 1)
 	}
-	doc, err := recipe.Parse([]byte(document), demo.RecipeFile)
+	input, err := json.Marshal(map[string]string{"document": document, "message": "Demo"})
+	if err != nil {
+		return &kalla.Error{Code: kalla.CodeInternal, Op: "writing the demo", Err: err}
+	}
+	saved, err := s.saveRecipe(ctx, input, "", Conditions{})
 	if err != nil {
 		return err
 	}
-	r, err := doc.Bind(nil)
-	if err != nil {
-		return err
-	}
-	written, err := doc.JSON()
-	if err != nil {
-		return err
-	}
-	_, err = s.store.SaveRecipe(ctx, state.RecipeInput{
-		RecipeID: r.ID, Name: r.Name, Description: r.Description, Left: r.Sources.Left.Alias, Right: r.Sources.Right.Alias, Passes: len(r.Match),
-		Sources: []string{r.Sources.Left.Source, r.Sources.Right.Source}, Document: document, Recipe: written, Message: "Demo",
-	})
-	if err != nil {
-		return err
-	}
-	n, err := s.plan(ctx, &RunInput{RecipeID: r.ID})
+	n, err := s.plan(ctx, &RunInput{RecipeID: saved.RecipeID})
 	if err != nil {
 		return err
 	}
