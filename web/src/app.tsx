@@ -4,6 +4,7 @@ import { QueryClient } from '@tanstack/react-query'
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent, redirect } from '@tanstack/react-router'
 import type { ComponentType } from 'react'
 import { Problem } from './lib/problem'
+import { readRunsSearch } from './runs/search'
 
 /** Keeps what the server said; tries again where that may help. */
 export const queries = new QueryClient({
@@ -40,7 +41,12 @@ const pages = [
   createRoute({ ...under, path: '/recipes/new', component: page('recipe-new', 'NewRecipe') }),
   createRoute({ ...under, path: '/recipes/$id', component: page('recipe', 'Recipe') }),
   createRoute({ ...under, path: '/new', component: page('wizard', 'Wizard') }),
-  createRoute({ ...under, path: '/runs', component: page('runs', 'Runs') }),
+  createRoute({
+    ...under,
+    path: '/runs',
+    component: page('runs', 'Runs'),
+    validateSearch: readRunsSearch,
+  }),
   createRoute({ ...under, path: '/runs/$id', component: page('run', 'Run') }),
   createRoute({ ...under, path: '/runs/$id/records/$side/$key', component: page('record', 'RecordPage') }),
   createRoute({ ...under, path: '/runs/$id/compare/$other', component: page('compare', 'Compare') }),
