@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/propagation"
+
+	"kalla/internal/problem"
 )
 
 const (
@@ -54,13 +56,13 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			if answer.status != 0 {
 				panic(http.ErrAbortHandler) // half an answer must not look like a whole one
 			}
-			p := problem(http.StatusInternalServerError, "a fault of the scheduler's own", "its log says more, under request_id "+id)
-			p.write(answer)
+			p := problem.New(http.StatusInternalServerError, "a fault of the scheduler's own", "its log says more, under request_id "+id)
+			p.Write(answer)
 		}
 		log.Debug("request", "method", r.Method, "path", r.URL.Path, "status", answer.status, "ms", time.Since(start).Milliseconds(), "remote", r.RemoteAddr)
 	}()
 	if p := g.refuse(answer, r); p != nil {
-		p.write(answer)
+		p.Write(answer)
 		return
 	}
 	limit := answerTime
@@ -76,18 +78,18 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // refuse says why a request is not even looked at, and reads its body, so
 // that no handler waits for a slow client.
-func (g *guard) refuse(w http.ResponseWriter, r *http.Request) *Problem {
+func (g *guard) refuse(w http.ResponseWriter, r *http.Request) *problem.Problem {
 	switch {
 	case g.Token == "" && g.Loopback && !isLoopback(r.Host):
 		// Else a web page could reach the scheduler by a name of its own that it resolves to 127.0.0.1.
-		return problem(http.StatusForbidden, "the scheduler listens on this machine only, and was asked for by another name: "+r.Host,
+		return problem.New(http.StatusForbidden, "the scheduler listens on this machine only, and was asked for by another name: "+r.Host,
 			"use http://127.0.0.1 or http://localhost, or set KALLA_WORKER_TOKEN and send it")
 	case g.cross.Check(r) != nil:
-		return problem(http.StatusForbidden, "requests of web pages from elsewhere are refused", "send it from a server")
+		return problem.New(http.StatusForbidden, "requests of web pages from elsewhere are refused", "send it from a server")
 	}
 	if open := r.URL.Path == "/health" || r.URL.Path == "/ready"; !open && !g.authorised(r) {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="kallad"`)
-		return problem(http.StatusUnauthorized, "the token is missing or wrong", "send Authorization: Bearer with the scheduler's KALLA_WORKER_TOKEN")
+		return problem.New(http.StatusUnauthorized, "the token is missing or wrong", "send Authorization: Bearer with the scheduler's KALLA_WORKER_TOKEN")
 	}
 	if p := g.route(w, r); p != nil {
 		return p
@@ -106,7 +108,7 @@ func (g *guard) authorised(r *http.Request) bool {
 }
 
 // route answers for the mux where it would in plain text: no such path, no such method, a redirect.
-func (g *guard) route(w http.ResponseWriter, r *http.Request) *Problem {
+func (g *guard) route(w http.ResponseWriter, r *http.Request) *problem.Problem {
 	_, pattern := g.mux.Handler(r)
 	if pattern != "" && path.Clean(r.URL.Path) == r.URL.Path {
 		return nil
@@ -121,24 +123,24 @@ func (g *guard) route(w http.ResponseWriter, r *http.Request) *Problem {
 	}
 	if len(allowed) > 0 && path.Clean(r.URL.Path) == r.URL.Path {
 		w.Header().Set("Allow", strings.Join(allowed, ", "))
-		return problem(http.StatusMethodNotAllowed, r.Method+" is not for "+r.URL.Path, "use "+strings.Join(allowed, " or "))
+		return problem.New(http.StatusMethodNotAllowed, r.Method+" is not for "+r.URL.Path, "use "+strings.Join(allowed, " or "))
 	}
-	return problem(http.StatusNotFound, "there is nothing at "+r.URL.Path, "GET /openapi.json lists what there is")
+	return problem.New(http.StatusNotFound, "there is nothing at "+r.URL.Path, "GET /openapi.json lists what there is")
 }
 
-func readBody(w http.ResponseWriter, r *http.Request) *Problem {
+func readBody(w http.ResponseWriter, r *http.Request) *problem.Problem {
 	if r.Body == nil || r.Body == http.NoBody {
 		return nil
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
 		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-			return problem(http.StatusRequestEntityTooLarge, "the body is longer than 2 MiB", "put reference data in a file and name it as a source")
+			return problem.New(http.StatusRequestEntityTooLarge, "the body is longer than 2 MiB", "put reference data in a file and name it as a source")
 		}
 		if errors.Is(err, os.ErrDeadlineExceeded) {
-			return problem(http.StatusRequestTimeout, "the body did not arrive within "+bodyTime.String(), "send it again")
+			return problem.New(http.StatusRequestTimeout, "the body did not arrive within "+bodyTime.String(), "send it again")
 		}
-		return problem(http.StatusBadRequest, "the body cannot be read: "+err.Error(), "")
+		return problem.New(http.StatusBadRequest, "the body cannot be read: "+err.Error(), "")
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	return nil

@@ -1,6 +1,6 @@
 // Package httpapi is the HTTP API of the scheduler: jobs, previews and checks
 // of recipes, health and metrics. Its OpenAPI document is made of the types of
-// package job, and every answer that is an error is a Problem.
+// package job, and every answer that is an error is a problem.Problem.
 package httpapi
 
 import (
@@ -17,6 +17,7 @@ import (
 	"kalla"
 	"kalla/internal/compute"
 	"kalla/internal/job"
+	"kalla/internal/problem"
 )
 
 // Jobs is the service behind the API: compute.Service.
@@ -50,14 +51,14 @@ func Handler(jobs Jobs, o Options) http.Handler {
 	config.Info.Description = "Takes reconciliation jobs, runs them, and reports by callbacks."
 	config.DocsPath, config.SchemasPath = "", ""
 	config.CreateHooks = nil // no $schema fields in the answers
-	config.Transformers = []huma.Transformer{unvalued}
+	config.Transformers = []huma.Transformer{problem.Transform}
 	config.Servers = []*huma.Server{{URL: "/"}}
 	if o.Token != "" {
 		config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"token": {Type: "http", Scheme: "bearer", Description: "The scheduler's KALLA_WORKER_TOKEN"}}
 		config.Security = []map[string][]string{{"token": {}}}
 	}
 	a := &api{API: humago.New(mux, config), jobs: jobs, token: o.Token != ""}
-	a.problem = a.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[Problem](), true, "Problem")
+	a.problem = a.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[problem.Problem](), true, "Problem")
 	a.jobRoutes()
 	a.lookRoutes()
 	a.healthRoutes()
@@ -65,7 +66,7 @@ func Handler(jobs Jobs, o Options) http.Handler {
 	for _, name := range []string{"Request", "Source", "Filter", "PreviewRequest", "ValidateRequest", "DraftRequest", "DraftSource", "TrialRequest"} {
 		allowNull(schemas[name])
 	}
-	// huma describes problems of its own, which unvalued turns into ours.
+	// huma describes problems of its own, which package problem turns into ours.
 	delete(schemas, "ErrorModel")
 	delete(schemas, "ErrorDetail")
 	mux.Handle("GET /metrics", o.Metrics.handler(jobs))
@@ -110,7 +111,7 @@ func (a *api) operation(method, path, id, summary string, status int, problems .
 	}
 	slices.Sort(problems)
 	for _, p := range problems {
-		op.Responses[strconv.Itoa(p)] = &huma.Response{Description: http.StatusText(p), Content: map[string]*huma.MediaType{problemType: {Schema: a.problem}}}
+		op.Responses[strconv.Itoa(p)] = &huma.Response{Description: http.StatusText(p), Content: map[string]*huma.MediaType{problem.ContentType: {Schema: a.problem}}}
 	}
 	return op
 }
@@ -224,8 +225,8 @@ func (a *api) healthRoutes() {
 		return &body[health]{health{"ok"}}, nil
 	})
 	taking.Responses["503"] = &huma.Response{Description: "Not now", Content: map[string]*huma.MediaType{
-		"application/json": {Schema: a.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[job.Readiness](), true, "Readiness")},
-		problemType:        {Schema: a.problem}}}
+		"application/json":  {Schema: a.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[job.Readiness](), true, "Readiness")},
+		problem.ContentType: {Schema: a.problem}}}
 	huma.Register(a, taking, func(ctx context.Context, _ *none) (*ready, error) {
 		r := a.jobs.Ready(ctx)
 		if r.Ready {

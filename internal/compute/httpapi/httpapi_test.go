@@ -23,6 +23,7 @@ import (
 	"kalla/internal/compute"
 	"kalla/internal/compute/httpapi"
 	"kalla/internal/job"
+	"kalla/internal/problem"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -108,13 +109,13 @@ func call(h http.Handler, method, target, body string, header ...string) *httpte
 	return w
 }
 
-// problem reads a problem and checks what every one must hold.
-func problem(t *testing.T, w *httptest.ResponseRecorder) httpapi.Problem {
+// problemIn reads a problem and checks what every one must hold.
+func problemIn(t *testing.T, w *httptest.ResponseRecorder) problem.Problem {
 	t.Helper()
 	if ct := w.Header().Get("Content-Type"); ct != "application/problem+json" {
 		t.Errorf("content type %q", ct)
 	}
-	var p httpapi.Problem
+	var p problem.Problem
 	dec := json.NewDecoder(w.Body)
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&p); err != nil {
@@ -151,7 +152,7 @@ func TestErrors(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := call(handler(&service{err: c.err}, httpapi.Options{Loopback: true}), http.MethodPost, "/api/jobs", aJob)
-			p := problem(t, w)
+			p := problemIn(t, w)
 			if w.Code != c.status || w.Header().Get("Retry-After") != c.retry {
 				t.Errorf("status %d, Retry-After %q", w.Code, w.Header().Get("Retry-After"))
 			}
@@ -166,8 +167,8 @@ func TestErrors(t *testing.T) {
 func TestFaults(t *testing.T) {
 	faults := kalla.Faults{{Path: "sources[1].filters[0].op", Problem: "is not known", Hint: "write eq"}, {Problem: "is empty"}}
 	err := &kalla.Error{Code: kalla.CodeRecipe, Op: "accepting job", Err: faults}
-	p := problem(t, call(handler(&service{err: err}, httpapi.Options{Loopback: true}), http.MethodPost, "/api/jobs", aJob))
-	want := []httpapi.ProblemError{{Location: "body.sources[1].filters[0].op", Message: "is not known", Hint: "write eq"}, {Location: "body", Message: "is empty"}}
+	p := problemIn(t, call(handler(&service{err: err}, httpapi.Options{Loopback: true}), http.MethodPost, "/api/jobs", aJob))
+	want := []problem.Field{{Location: "body.sources[1].filters[0].op", Message: "is not known", Hint: "write eq"}, {Location: "body", Message: "is empty"}}
 	if p.Status != http.StatusUnprocessableEntity || len(p.Errors) != 2 || p.Errors[0] != want[0] || p.Errors[1] != want[1] {
 		t.Errorf("problem %+v", p)
 	}
@@ -203,7 +204,7 @@ func TestRefused(t *testing.T) {
 			s := &service{do: func(context.Context) { t.Error("the service was asked") }}
 			w := call(handler(s, httpapi.Options{Loopback: true}), c.method, c.target, c.body, c.header...)
 			answer := w.Body.String()
-			problem(t, w)
+			problemIn(t, w)
 			if w.Code != c.status {
 				t.Errorf("status %d, want %d: %s", w.Code, c.status, answer)
 			}
@@ -229,7 +230,7 @@ func TestToken(t *testing.T) {
 	for _, path := range []string{"/api/jobs", "/api/engine", "/metrics", "/openapi.json", "/nowhere"} {
 		for _, header := range []string{"", "Bearer", "Bearer " + token + "x", "Basic " + token, token} {
 			w := call(h, http.MethodGet, path, "", "Authorization", header)
-			if p := problem(t, w); w.Code != http.StatusUnauthorized || w.Header().Get("WWW-Authenticate") == "" {
+			if p := problemIn(t, w); w.Code != http.StatusUnauthorized || w.Header().Get("WWW-Authenticate") == "" {
 				t.Errorf("%s with %q: %+v", path, header, p)
 			}
 		}
@@ -288,7 +289,7 @@ func TestPanic(t *testing.T) {
 	s := &service{do: func(context.Context) { panic("a secret of ours") }}
 	w := call(handler(s, httpapi.Options{Loopback: true, Log: slog.New(slog.NewTextHandler(&log, nil))}), http.MethodPost, "/api/jobs", aJob)
 	id := w.Header().Get("X-Request-Id")
-	p := problem(t, w)
+	p := problemIn(t, w)
 	if p.Status != http.StatusInternalServerError || strings.Contains(p.Detail+p.Hint, "secret") || !strings.Contains(p.Hint, id) {
 		t.Errorf("problem %+v", p)
 	}
