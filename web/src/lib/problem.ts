@@ -96,9 +96,11 @@ export async function problemOf(response: Response): Promise<Problem> {
 
 function faultOf(entry: unknown): Fault[] {
   if (typeof entry !== 'object' || entry === null) return []
-  const { location, message, hint } = entry as Record<string, unknown>
+  const fields = entry as Record<string, unknown>
+  const { location, message } = fields
+  const hint = text(fields['hint'])
   if (typeof message !== 'string') return []
-  return [{ location: text(location) ?? '', message, ...(text(hint) !== undefined && { hint: text(hint) ?? '' }) }]
+  return [{ location: text(location) ?? '', message, ...(hint !== undefined && { hint }) }]
 }
 
 /** Any thrown value as a problem, for showing. */

@@ -80,6 +80,7 @@ export function ErrorState({ error, onRetry, small }: ErrorStateProps) {
               <li key={i}>
                 {fault.location && <code className="mr-1.5 font-mono text-xs text-fg">{fault.location}</code>}
                 {fault.message}
+                {fault.hint && <span className="text-fg">: {fault.hint}</span>}
               </li>
             ))}
           </ul>
@@ -87,6 +88,15 @@ export function ErrorState({ error, onRetry, small }: ErrorStateProps) {
         {problem.hint && <p className="text-fg">{problem.hint}</p>}
       </State>
     </div>
+  )
+}
+
+/** Stands where a page would be that its reader may not use: says what they may not do, and whom to ask. */
+export function NoPermission({ what }: { what: string }) {
+  return (
+    <State icon={<Lock size={18} />} title={`You may not ${what}`}>
+      <p>Ask an administrator for the permission.</p>
+    </State>
   )
 }
 
