@@ -67,26 +67,16 @@ func (s *Server) overviewRecipes(ctx context.Context, recipes []state.Recipe, ou
 		return err
 	}
 	for i := range recipes {
-		r := &recipes[i]
-		item := RecipeItem{RecipeID: r.RecipeID, Name: r.Name, Description: r.Description, Version: r.Version, Left: r.Left, Right: r.Right,
-			Passes: r.Passes, Updated: r.UpdatedAt, UpdatedBy: s.people.name(ctx, r.UpdatedBy)}
-		runs := latest[r.RecipeID]
-		if len(runs) > 0 {
-			last := s.runItem(ctx, &runs[0])
-			item.LastRun = &last
-			if runs[0].State == state.Failed || runs[0].UnderTarget() {
-				out.Attention = append(out.Attention, last)
-			}
+		item := s.recipeItem(ctx, &recipes[i])
+		runs := latest[item.RecipeID]
+		s.addRuns(ctx, &item, runs)
+		if len(runs) > 0 && (runs[0].State == state.Failed || runs[0].UnderTarget()) {
+			out.Attention = append(out.Attention, *item.LastRun)
 		}
 		done := slices.IndexFunc(runs, func(r state.Run) bool { return r.State == state.Completed })
 		if done >= 0 {
 			out.Open.Left += runs[done].UnmatchedLeftCount
 			out.Open.Right += runs[done].UnmatchedRightCount
-		}
-		for _, run := range slices.Backward(runs) {
-			if run.MatchRate != nil {
-				item.Rates = append(item.Rates, run.MatchRate.String())
-			}
 		}
 		out.Recipes = append(out.Recipes, item)
 	}

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"time"
 
@@ -24,7 +25,7 @@ import (
 const (
 	// sendGrace and slowest are how long a file may take: so long, and then a
 	// second for so many bytes. Who is slower is cut off.
-	sendGrace = 30 * time.Second
+	sendGrace = 15 * time.Second
 	slowest   = 16 << 10
 	// room is what is left of the disk for everything else, in bytes, and roomEvery how often it is looked at.
 	room      = 256 << 20
@@ -124,8 +125,11 @@ func (s *Server) receiveFile(in *uploadContent, file string) (err error) {
 	return receiving(in.UploadID, syncDir(dir))
 }
 
-// syncDir makes the names in a folder durable.
+// syncDir makes the names in a folder durable, which Windows does by itself.
 func syncDir(dir string) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
 	d, err := os.Open(dir)
 	if err != nil {
 		return err

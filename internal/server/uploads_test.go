@@ -336,10 +336,7 @@ func zipped(t testing.TB, text string) string {
 
 // TestSlowUpload: who sends too slowly is cut off, and leaves nothing.
 func TestSlowUpload(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it waits for the deadline of a slow upload")
-	}
-	t.Parallel()
+	t.Parallel() // it waits for the deadline of 15 s
 	storage := t.TempDir()
 	s := newSite(t, options{storage: storage})
 	p := s.presign("slow.csv")
