@@ -54,7 +54,7 @@ export function RateLine({ points, target, onPick }: RateLineProps) {
 
   const description =
     first && last
-      ? `${percent(first.rate)} at first, ${percent(last.rate)} in the last of ${points.length} runs${target === undefined ? '' : `; the target is ${percent(target)}`}.`
+      ? `${first === last ? `${percent(last.rate)} in the one run` : `${percent(first.rate)} at first, ${percent(last.rate)} in the last of ${points.length} runs`}${target === undefined ? '' : `; the target is ${percent(target)}`}.`
       : ''
   return (
     <Figure

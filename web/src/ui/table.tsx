@@ -35,7 +35,7 @@ export function Table<R>({ label, columns, rows, rowKey, expected = 4 }: TablePr
   const cell = (column: TableColumn<R>) =>
     cx(
       'px-3 first:pl-4 last:pr-4',
-      column.numeric ? 'num text-right' : 'text-left',
+      column.numeric ? 'num text-right whitespace-nowrap' : 'text-left',
       column.wide && 'max-lg:hidden',
       column.grows && 'w-full',
     )
