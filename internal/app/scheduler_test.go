@@ -23,8 +23,8 @@ import (
 	"kalla"
 	"kalla/internal/app"
 	"kalla/internal/compute/callback"
-	"kalla/internal/compute/httpapi"
 	"kalla/internal/job"
+	"kalla/internal/problem"
 	"kalla/internal/testenv"
 )
 
@@ -401,7 +401,7 @@ func TestRestricted(t *testing.T) {
 		{"environment", "/api/preview", `{"uri":"https://${PATH}/a.csv"}`, "body.uri"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			var p httpapi.Problem
+			var p problem.Problem
 			status := post(t, s, c.path, c.body, &p)
 			if status != http.StatusUnprocessableEntity || len(p.Errors) == 0 || p.Errors[0].Location != c.location {
 				t.Errorf("status %d: %+v", status, p)
@@ -489,7 +489,7 @@ func TestPreview(t *testing.T) {
 		{`{"uri":` + quoted(file) + `,"types":{"day":"money"}}`, "body.types.day"},
 		{`{"uri":` + quoted(file) + `,"filters":[{"column":"id","op":"between","value":[1]}]}`, "body.filters[0]"},
 	} {
-		var p httpapi.Problem
+		var p problem.Problem
 		if status := post(t, s, "/api/preview", c.body, &p); status != http.StatusUnprocessableEntity || !strings.Contains(fmt.Sprint(p), c.says) {
 			t.Errorf("%s: status %d: %+v", c.body, status, p)
 		}
@@ -530,7 +530,7 @@ func TestValidate(t *testing.T) {
 			}
 		}
 	}
-	var p httpapi.Problem
+	var p problem.Problem
 	gone := strings.Replace(recipeIn(dir), "invoices.csv", "gone.csv", 1)
 	if status := post(t, s, "/api/validate", `{"recipe":`+gone+`}`, &p); status != http.StatusUnprocessableEntity || p.Code != kalla.CodeSource || !strings.Contains(p.Detail, "gone.csv") {
 		t.Errorf("status %d: %+v", status, p)

@@ -161,11 +161,14 @@ func TestForgotten(t *testing.T) {
 	noLeaks(t)
 	first := scheduler(t)
 	_, port, _ := net.SplitHostPort(hostOf(t, first.URL()))
-	s := newSite(t, options{scheduler: first.URL(), callback: deaf, lease: 6 * time.Second})
+	proxy, at := behind(t, first)
+	s := newSite(t, options{scheduler: at, callback: deaf, lease: 12 * time.Second})
 	id := s.start(map[string]any{"recipe": inline(data(t, 1000))})
 	s.until(id, server.RunDispatched)
+	proxy.Break() // or it might be asked before it is gone
 	stopScheduler(t, first)
 	scheduler(t, func(cfg *app.SchedulerConfig) { cfg.Port, _ = strconv.Atoi(port) })
+	proxy.Mend()
 	if run := s.until(id, server.RunCompleted); run.Attempt != 2 {
 		t.Errorf("attempt %d", run.Attempt)
 	}
