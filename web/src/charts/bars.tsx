@@ -1,5 +1,5 @@
-import { ratio } from '@/lib/decimal'
-import { count, percent } from '@/lib/format'
+import { ratio, type Decimal } from '@/lib/decimal'
+import { amount, count, percent } from '@/lib/format'
 import { reasonText } from '@/lib/reasons'
 import { cx } from '@/ui/cx'
 import { Figure } from './figure'
@@ -118,6 +118,8 @@ function BarRows({ rows, total, whole = total }: { rows: readonly BarRow[]; tota
 export interface ReasonCount {
   reason: string
   count: number
+  /** Their amounts, where they are known. */
+  sum?: Decimal | undefined
 }
 
 /** Why records are unmatched, the most frequent reason first. Each is a way to its records. */
@@ -133,6 +135,7 @@ export function ReasonBars({
   const sorted = reasons.filter((r) => r.count > 0).sort((a, b) => b.count - a.count)
   const total = sorted.reduce((all, r) => all + r.count, 0)
   const most = sorted[0]
+  const summed = sorted.some((r) => r.sum !== undefined)
   return (
     <Figure
       title={`Why ${side} are unmatched`}
@@ -143,8 +146,13 @@ export function ReasonBars({
       }
       empty="Every record is matched."
       table={{
-        head: ['Reason', 'Records', 'Share'],
-        rows: sorted.map((r) => [reasonText(r.reason), count(r.count), percent(ratio(r.count, total))]),
+        head: ['Reason', 'Records', 'Share', ...(summed ? ['Amount'] : [])],
+        rows: sorted.map((r) => [
+          reasonText(r.reason),
+          count(r.count),
+          percent(ratio(r.count, total)),
+          ...(summed ? [r.sum === undefined ? '' : amount(r.sum)] : []),
+        ]),
       }}
     >
       <BarRows

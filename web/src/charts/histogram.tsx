@@ -1,5 +1,5 @@
-import { compare, type Decimal } from '@/lib/decimal'
-import { compact, count, money, plural } from '@/lib/format'
+import { compare, sum, type Decimal } from '@/lib/decimal'
+import { amount, compact, count, decimal, plural } from '@/lib/format'
 import { cx } from '@/ui/cx'
 import { Figure } from './figure'
 import { ticks } from './scale'
@@ -10,8 +10,7 @@ interface ColumnOf {
   label: string
   /** The whole name, for the tooltip and the button. */
   name: string
-  parts: { name: string; count: number; colour: string }[]
-  pick?: (() => void) | undefined
+  parts: { name: string; count: number; colour: string; pick?: (() => void) | undefined }[]
 }
 
 function Columns({ columns, label }: { columns: readonly ColumnOf[]; label: string }) {
@@ -44,33 +43,11 @@ function Columns({ columns, label }: { columns: readonly ColumnOf[]; label: stri
         ))}
         <ul aria-label={label} className="relative flex h-40 items-end gap-px">
           {columns.map((column) => {
-            const text = `${column.name}: ${column.parts.map((p) => `${plural(p.count, 'record')}${column.parts.length > 1 ? ` ${p.name}` : ''}`).join(', ')}`
-            const bars = column.parts.map((part) => (
-              <span
-                key={part.name}
-                className={cx('min-w-0 flex-1 rounded-t-sm', part.colour)}
-                style={{ height: `max(${part.count > 0 ? '2px' : '0px'}, ${(part.count / top) * 100}%)` }}
-              />
-            ))
-            const style = 'flex h-full w-full items-end gap-px px-px'
             return (
-              <li key={column.key} className="h-full min-w-0 flex-1">
-                {column.pick ? (
-                  <button
-                    type="button"
-                    title={text}
-                    aria-label={`${text}. Show them.`}
-                    onClick={column.pick}
-                    className={cx(style, 'hover:bg-hover/60')}
-                  >
-                    {bars}
-                  </button>
-                ) : (
-                  <span title={text} className={style}>
-                    <span className="sr-only">{text}</span>
-                    {bars}
-                  </span>
-                )}
+              <li key={column.key} className="flex h-full min-w-0 flex-1 items-end gap-px px-px">
+                {column.parts.map((part) => (
+                  <Bar key={part.name} name={column.name} part={part} top={top} />
+                ))}
               </li>
             )
           })}
@@ -88,50 +65,83 @@ function Columns({ columns, label }: { columns: readonly ColumnOf[]; label: stri
   )
 }
 
-/** A range of differences and the records within; from included, to not. */
-export interface Bin {
-  from: Decimal
-  to: Decimal
-  count: number
+function Bar({ name, part, top }: { name: string; part: ColumnOf['parts'][number]; top: number }) {
+  const text = `${name}: ${plural(part.count, 'record')}${part.name ? ` ${part.name}` : ''}`
+  const bar = (
+    <span
+      className={cx('w-full rounded-t-sm', part.colour)}
+      style={{ height: `max(${part.count > 0 ? '2px' : '0px'}, ${(part.count / top) * 100}%)` }}
+    />
+  )
+  const style = 'flex h-full min-w-0 flex-1 items-end'
+  if (part.pick && part.count > 0) {
+    return (
+      <button
+        type="button"
+        title={text}
+        aria-label={`${text}. Show them.`}
+        onClick={part.pick}
+        className={cx(style, 'hover:bg-hover/60')}
+      >
+        {bar}
+      </button>
+    )
+  }
+  return (
+    <span title={text} className={style}>
+      <span className="sr-only">{text}</span>
+      {bar}
+    </span>
+  )
 }
 
-/** How far amounts are off, below and above zero. */
-export function AmountHistogram({
-  bins,
-  currency = '',
-  onPick,
-}: {
-  bins: readonly Bin[]
-  currency?: string
-  onPick?: (bin: Bin) => void
-}) {
+/** A range of the size of differences and the records within: above from, up to and with to. */
+export interface Bin {
+  /** Null: no difference at all. */
+  from: Decimal | null
+  /** Null: no upper end. */
+  to: Decimal | null
+  count: number
+  /** Of the differences, by their signs. */
+  sum: Decimal | null
+}
+
+/** How far the amounts of matched records are off, by size. */
+export function AmountHistogram({ bins }: { bins: readonly Bin[] }) {
   const total = bins.reduce((all, b) => all + b.count, 0)
-  const below = bins.filter((b) => compare(b.to, '0') <= 0).reduce((all, b) => all + b.count, 0)
-  const name = (b: Bin) => `${money(b.from, currency)} to ${money(b.to, currency)}`
+  const none = bins.filter((b) => b.from === null).reduce((all, b) => all + b.count, 0)
+  const off = sum(bins.flatMap((b) => b.sum ?? []))
   return (
     <Figure
       title="Differences in amount"
-      description={`${plural(total, 'record')}, of which ${count(below)} are short and ${count(total - below)} over.`}
-      empty="No amounts differ."
-      table={{ head: ['Difference', 'Records'], rows: total === 0 ? [] : bins.map((b) => [name(b), count(b.count)]) }}
+      description={`${count(none)} of ${plural(total, 'match', 'matches')} agree to the last digit; in all the other side is off by ${amount(off)}.`}
+      empty="No amounts are compared with a tolerance."
+      table={{
+        head: ['Difference', 'Matches', 'Sum of differences'],
+        rows: total === 0 ? [] : bins.map((b) => [binName(b), count(b.count), b.sum === null ? '' : amount(b.sum)]),
+      }}
     >
       <Columns
-        label="Records by difference"
-        columns={bins.map((b) => ({
-          key: b.from,
-          label: axisAmount(b.from),
-          name: name(b),
-          parts: [{ name: '', count: b.count, colour: compare(b.to, '0') <= 0 ? 'bg-chart-5' : 'bg-chart-2' }],
-          pick: onPick && (() => onPick(b)),
+        label="Matches by size of the difference"
+        columns={bins.map((b, i) => ({
+          key: `${i}`,
+          label: b.to === null ? `> ${axisAmount(b.from ?? '0')}` : b.from === null ? '0' : `≤ ${axisAmount(b.to)}`,
+          name: binName(b),
+          parts: [{ name: '', count: b.count, colour: b.from === null ? 'bg-chart-2' : 'bg-chart-5' }],
         }))}
       />
     </Figure>
   )
 }
 
+function binName({ from, to }: Bin): string {
+  if (from === null) return 'no difference'
+  return to === null ? `more than ${decimal(from)}` : `more than ${decimal(from)}, up to ${decimal(to)}`
+}
+
 // An axis has no room for figures of ten digits; the table has.
 function axisAmount(value: Decimal): string {
-  return compact(Number(value)).replace('-', '−')
+  return compare(value, '1') < 0 ? decimal(value) : compact(Number(value))
 }
 
 /** Unmatched records of an age on both sides. */
@@ -152,7 +162,8 @@ export function Ageing({
   buckets: readonly AgeBucket[]
   left: string
   right: string
-  onPick?: (bucket: AgeBucket) => void
+  /** Those of a side in a bucket were chosen. */
+  onPick?: (bucket: number, side: 'left' | 'right') => void
 }) {
   const total = buckets.reduce((all, b) => all + b.left + b.right, 0)
   const oldest = buckets.findLast((b) => b.left + b.right > 0)
@@ -178,15 +189,14 @@ export function Ageing({
     >
       <Columns
         label="Records by age"
-        columns={buckets.map((b) => ({
+        columns={buckets.map((b, i) => ({
           key: b.label,
           label: b.label,
           name: b.label,
           parts: [
-            { name: `of ${left}`, count: b.left, colour: 'bg-chart-1' },
-            { name: `of ${right}`, count: b.right, colour: 'bg-chart-2' },
+            { name: `of ${left}`, count: b.left, colour: 'bg-chart-1', pick: onPick && (() => onPick(i, 'left')) },
+            { name: `of ${right}`, count: b.right, colour: 'bg-chart-2', pick: onPick && (() => onPick(i, 'right')) },
           ],
-          pick: onPick && (() => onPick(b)),
         }))}
       />
     </Figure>

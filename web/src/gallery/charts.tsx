@@ -10,10 +10,11 @@ const points = Array.from({ length: 24 }, (_, i) => ({
   rate: `0.${9580 + Math.round(180 * Math.sin(i / 3)) + i * 6}`,
 }))
 
-const bins = [-50, -20, -10, -5, -1, 0, 1, 5, 10, 20].map((from, i, all) => ({
-  from: `${from}.00`,
-  to: `${all[i + 1] ?? 50}.00`,
-  count: [12, 44, 160, 480, 1320, 980, 260, 90, 31, 4][i] ?? 0,
+const bins = [null, '0', '0.01', '0.1', '1', '10'].map((from, i, all) => ({
+  from,
+  to: all[i + 1] ?? null,
+  count: [7532, 351, 349, 90, 31, 4][i] ?? 0,
+  sum: ['0', '0.13', '-0.10', '-12.40', '88.20', '41.00'][i] ?? '0',
 }))
 
 const left = {
@@ -75,12 +76,13 @@ export function Charts() {
           />
         </Sample>
         <Sample title="Differences">
-          <AmountHistogram bins={bins} currency="EUR" onPick={(b) => said(b.from)} />
+          <AmountHistogram bins={bins} />
         </Sample>
         <Sample title="Ageing">
           <Ageing
             left="invoices"
             right="payments"
+            onPick={(i, side) => said(`${side} ${i}`)}
             buckets={[
               { label: '0–7 d', left: 5200, right: 3100 },
               { label: '8–30 d', left: 7100, right: 3300 },

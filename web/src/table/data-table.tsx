@@ -39,6 +39,10 @@ export interface DataTableProps<R> {
   onSort?: (sort: Sort | undefined) => void
   /** Enter and a click open a row. */
   onOpen?: (row: R, position: number) => void
+  /** The position of a row to bring into sight: that of an address, or of what is open beside the table. */
+  at?: number | undefined
+  /** The columns that are shown, whenever they change: a source need not fetch others. */
+  onShown?: (columns: readonly string[]) => void
   /** Keys of selected rows, with onSelect; rows cannot be selected without. */
   selected?: ReadonlySet<string>
   onSelect?: (selected: Set<string>) => void

@@ -1,0 +1,81 @@
+import type { Run, Schema } from '@/lib/api'
+import { useCommands, type Command } from '@/lib/commands'
+import { IconButton } from '@/ui/button'
+import { useQuery } from '@tanstack/react-query'
+import { ChevronLeft, ChevronRight } from 'lucide-react'
+import { useMemo } from 'react'
+import { columnsOf, openingColumns, recordOf, type Manifest } from './manifest'
+import { fetchRows } from './records'
+import type { RecordRef, View } from './search'
+import { useFilterable } from './table'
+
+export interface Neighbours {
+  before: RecordRef | undefined
+  after: RecordRef | undefined
+}
+
+/** The records before and after the one that a view is at, in its order and with its filters. */
+export function useNeighbours(run: Run, summary: Schema<'Summary'>, manifest: Manifest, view: View): Neighbours {
+  const table = view.table ?? 'matched'
+  const filterable = useFilterable(manifest, summary, table)
+  const { at } = view
+  const opening = useMemo(() => openingColumns(manifest, columnsOf(manifest, table), table), [manifest, table])
+  const found = useQuery({
+    queryKey: ['run', run.run_id, 'beside', table, view.search, view.filters, view.sort, at],
+    queryFn: async ({ signal }) => {
+      const from = Math.max(0, (at ?? 0) - 1)
+      const list = { runId: run.run_id, table, view, filterable }
+      const { rows } = await fetchRows(list, { from, limit: 3, columns: opening }, signal)
+      const here = (at ?? 0) - from
+      const refOf = (i: number) => {
+        const row = rows[i]
+        return row && recordOf(opening, table, row.value)
+      }
+      return { before: here > 0 ? refOf(here - 1) : undefined, after: refOf(here + 1) }
+    },
+    enabled: view.table !== undefined && at !== undefined,
+    staleTime: Infinity,
+    placeholderData: (was) => was,
+  })
+  return { before: found.data?.before, after: found.data?.after }
+}
+
+/** Goes to the record before or after. */
+export function Steps({ neighbours, step }: { neighbours: Neighbours; step: (by: -1 | 1, record: RecordRef) => void }) {
+  const { before, after } = neighbours
+  return (
+    <span className="inline-flex gap-1">
+      <IconButton label="Previous record" shortcut="[" disabled={!before} onClick={() => before && step(-1, before)}>
+        <ChevronLeft size={16} />
+      </IconButton>
+      <IconButton label="Next record" shortcut="]" disabled={!after} onClick={() => after && step(1, after)}>
+        <ChevronRight size={16} />
+      </IconButton>
+    </span>
+  )
+}
+
+/** The same by keys, on a page of its own. */
+export function useStepKeys(neighbours: Neighbours, step: (by: -1 | 1, record: RecordRef) => void): void {
+  const { before, after } = neighbours
+  const commands = useMemo<Command[]>(
+    () => [
+      ...(before
+        ? [
+            {
+              id: 'record.before',
+              label: 'Previous record',
+              group: 'This page',
+              keys: '[',
+              run: () => step(-1, before),
+            },
+          ]
+        : []),
+      ...(after
+        ? [{ id: 'record.after', label: 'Next record', group: 'This page', keys: ']', run: () => step(1, after) }]
+        : []),
+    ],
+    [before, after, step],
+  )
+  useCommands(commands)
+}
