@@ -91,9 +91,11 @@ func StartUp(ctx context.Context, cfg UpConfig) (_ *Up, err error) {
 	if u.scheduler, err = StartScheduler(ctx, cfg.scheduler(token)); err != nil {
 		return nil, err
 	}
+	reader := cfg.Limits
+	reader.Memory = ReaderMemory()
 	u.server, err = StartServer(ctx, ServerConfig{
 		Mode: "up", Host: "127.0.0.1", Port: cfg.Port, MorePorts: 10, Loopback: true,
-		Database: StateFile(cfg.Dir), Keys: cfg.Keys, Storage: cfg.Dir, Limits: ReaderLimits(cfg.Limits), MaxUpload: cfg.MaxUpload, Lease: upLease,
+		Database: StateFile(cfg.Dir), Keys: cfg.Keys, Storage: cfg.Dir, Limits: reader, MaxUpload: cfg.MaxUpload, Lease: upLease,
 		SchedulerURL: u.scheduler.URL(), WorkerToken: token, PublicURL: cfg.PublicURL, LookupEnv: cfg.LookupEnv, Log: log,
 	})
 	if err != nil {
@@ -137,11 +139,10 @@ func DefaultJobs() int { return min(machine.CPUs(), 8) }
 // page cache, the database and the app beside it, on a machine that has all.
 func DefaultMemory() int64 { return machine.Memory() / 10 * 6 }
 
-// ReaderLimits are those of the engine that reads evidence for pages and exports.
-func ReaderLimits(l engine.Limits) engine.Limits {
+// ReaderMemory is what the engine may take, in bytes, that reads evidence for pages and exports.
+func ReaderMemory() int64 {
 	const enough, least = 1 << 30, 256 << 20
-	l.Memory = max(min(machine.Memory()/10, enough), least)
-	return l
+	return max(min(machine.Memory()/10, enough), least)
 }
 
 // URL is where the app is.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -111,7 +112,7 @@ func (c *command) serverConfig() (app.ServerConfig, error) {
 	dir := c.path(s.get(keyData))
 	cfg := app.ServerConfig{
 		Mode: "serve", Host: s.get(keyBindHost), TLSCert: c.path(s.get(keyTLSCert)), TLSKey: c.path(s.get(keyTLSKey)),
-		Database: s.get(keyDatabase), Storage: s.get(keyStorage), Limits: app.ReaderLimits(c.limits()),
+		Database: s.get(keyDatabase), Storage: s.get(keyStorage), Limits: c.limits(),
 		SchedulerURL: s.get(keyWorkerURL), CallbackURL: s.get(keyCallbackURL), CallbackKey: s.get(keyCallbackKey),
 		PublicURL: s.get(keyPublicURL), AdminEmail: s.get(keyAdminEmail), AdminPassword: s.get(keyAdminPassword),
 		LookupEnv: c.env.LookupEnv, Log: c.loggerTo(c.env.Stderr, slog.LevelInfo),
@@ -129,6 +130,7 @@ func (c *command) serverConfig() (app.ServerConfig, error) {
 	case cfg.TLSCert != "" && !strings.HasPrefix(cfg.PublicURL, "https://"):
 		return none, usage("--tls-cert", "the name that the certificate is of is not known", "give it as --public-url https://kalla.example.com")
 	}
+	cfg.Limits.Memory = cmp.Or(cfg.Limits.Memory, app.ReaderMemory())
 	cfg.Port, _ = strconv.Atoi(s.get(keyPort))
 	cfg.MaxUpload, _ = parseBytes(s.get(keyMaxUpload))
 	cfg.Loopback = loopback(cfg.Host)
