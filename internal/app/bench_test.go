@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -62,13 +63,31 @@ func cpu() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// BenchmarkSmallJob is what a run costs that has next to nothing to do, evidence included.
+// BenchmarkSmallJob is what a run costs that has next to nothing to do, evidence
+// included: where two records of each side are unmatched, and where none is.
 func BenchmarkSmallJob(b *testing.B) {
 	job := small(b)
+	b.Run("unmatched", func(b *testing.B) { benchmarkJob(b, job) })
+	payments, err := os.ReadFile(filepath.Join(job.BaseDir, "invoices.csv"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	payments = bytes.Replace(payments, []byte("invoice_id,amount"), []byte("reference,paid"), 1)
+	if err := os.WriteFile(filepath.Join(job.BaseDir, "payments.csv"), payments, 0o600); err != nil {
+		b.Fatal(err)
+	}
+	r := *job.Recipe
+	r.Sources.Right.PrimaryKey = []string{"reference"}
+	job.Recipe = &r
+	b.Run("matched", func(b *testing.B) { benchmarkJob(b, job) })
+}
+
+func benchmarkJob(b *testing.B, job app.Job) {
+	dir := b.TempDir()
 	before := cpu()
 	n := 0
 	for b.Loop() {
-		job.Out = filepath.Join(job.BaseDir, fmt.Sprint("out", n))
+		job.Out = filepath.Join(dir, fmt.Sprint("out", n))
 		n++
 		if _, err := app.Run(context.Background(), job); err != nil {
 			b.Fatal(err)

@@ -97,9 +97,12 @@ func unmatchedTable(side kalla.Side) string { return "kalla_unmatched_" + string
 func closestTable(side kalla.Side) string   { return "kalla_closest_" + string(side) }
 func lonelyTable(side kalla.Side) string    { return "kalla_lonely_" + string(side) }
 
-// reasons finds the closest candidate of every unmatched record and from it the reason.
+// reasons finds the closest candidate of every unmatched record and from it the
+// reason. Where a side has none, as is common, that is not compiled into a dozen empty tables.
 func (c *compiler) reasons() {
 	for _, side := range []kalla.Side{kalla.Left, kalla.Right} {
+		before := c.nodes
+		c.nodes = nil
 		var best []string
 		for _, p := range c.passes {
 			if len(p.conditions) > 0 {
@@ -121,15 +124,27 @@ func (c *compiler) reasons() {
 				best = append(best, c.closestOfPass(p, side, byAmount))
 			}
 		}
-		c.closest(side, best)
+		none := c.closest(side, nil)
+		if len(best) == 0 {
+			c.nodes = append(before, none...)
+			continue
+		}
+		c.nodes = append(before, If{
+			Name:  "records of " + c.source(side).Alias + " are unmatched",
+			Query: "SELECT count(*) > 0 FROM " + unmatchedTable(side) + " WHERE NOT kalla_bad",
+			Then:  append(c.nodes, c.closest(side, best)...),
+			Else:  none,
+		})
 	}
 }
 
-// closest makes kalla_closest_left (x_id, reason, closest_key, closest_pass, closest_score, taken_by, diff0, …).
-func (c *compiler) closest(side kalla.Side, best []string) {
+// closest makes kalla_closest_left (x_id, reason, closest_key, closest_pass, closest_score, taken_by, diff0, …)
+// of queries of candidates; without any it is empty.
+func (c *compiler) closest(side kalla.Side, best []string) []Node {
 	other := side.Other()
 	xid, yid := alias(side)+"_id", alias(other)+"_id"
-	if len(best) == 0 {
+	sought := len(best) > 0
+	if !sought {
 		best = []string{c.noCandidates(side)}
 	}
 	var reason, score, pass []string
@@ -169,16 +184,19 @@ func (c *compiler) closest(side kalla.Side, best []string) {
 		"xsrc", table(side), "id", c.d.RowID(), "xkey", c.keyText(side, "k"), "xorder", c.keyOrder(side, "k"), "ykey", c.keyTextOf(other, names("b.", "y", len(c.keys[other]))),
 		"reason", caseOf("b.pass * 1000 + b.first", reason, "'no_candidate'"), "score", caseOf("b.pass * 1000 + b.failed", score, "0.0000"), "pass", caseOf("b.pass", pass, "''"),
 		"locks", strings.Join(locks, " UNION ALL "), "other_locks", strings.Join(otherLocks, " UNION ALL "), "diffs", columns("diff", names("b.", "m", len(c.measures())))}
-	// Who has the candidates that nothing speaks against; mostly there are none, and then no match need be looked at.
-	c.nodes = append(c.nodes, If{
-		Name:  "candidates of " + c.source(side).Alias + " are taken",
-		Query: expand("SELECT count(*) > 0 FROM ({best}) a WHERE failed = 0", params...),
-		Then: []Node{Exec{"who took them", expand(`CREATE TABLE {taken} AS SELECT y_id, taken_by FROM (
+	var taken Node = Exec{"nobody took any", expand("CREATE TABLE {taken} (y_id BIGINT, taken_by VARCHAR)", params...)}
+	if sought {
+		// Who has the candidates that nothing speaks against; mostly there are none, and then no match need be looked at.
+		taken = If{
+			Name:  "candidates of " + c.source(side).Alias + " are taken",
+			Query: expand("SELECT count(*) > 0 FROM ({best}) a WHERE failed = 0", params...),
+			Then: []Node{Exec{"who took them", expand(`CREATE TABLE {taken} AS SELECT y_id, taken_by FROM (
 SELECT m.{yid} AS y_id, {xkey} AS taken_by, row_number() OVER (PARTITION BY m.{yid} ORDER BY {xorder}) AS n
 FROM kalla_matches m JOIN {xsrc} k ON k.{id} = m.{xid} WHERE m.{yid} IN (SELECT y_id FROM ({best}) a WHERE failed = 0)) f WHERE n = 1`, params...)}},
-		Else: []Node{Exec{"nobody took any", expand("CREATE TABLE {taken} (y_id BIGINT, taken_by VARCHAR)", params...)}},
-	})
-	c.add("reasons of "+c.source(side).Alias, expand(`CREATE TABLE {closest} AS
+			Else: []Node{taken},
+		}
+	}
+	return []Node{taken, Exec{"reasons of " + c.source(side).Alias, expand(`CREATE TABLE {closest} AS
 WITH a AS ({best}),
 b AS (SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY x_id ORDER BY failed, pass) AS place FROM a) f WHERE place = 1),
 xl AS ({locks}), yl AS ({other_locks})
@@ -186,7 +204,7 @@ SELECT b.x_id, CASE WHEN b.failed > 0 THEN {reason}
   WHEN EXISTS (SELECT 1 FROM xl WHERE xl.pass = b.pass AND xl.id = b.x_id) OR EXISTS (SELECT 1 FROM yl WHERE yl.pass = b.pass AND yl.id = b.y_id) THEN 'ambiguous'
   ELSE 'taken' END AS reason,
  {ykey} AS closest_key, {pass} AS closest_pass, CAST({score} AS DECIMAL(5,4)) AS closest_score, t.taken_by{diffs}
-FROM b LEFT JOIN {taken} t ON t.y_id = b.y_id`, params...))
+FROM b LEFT JOIN {taken} t ON t.y_id = b.y_id`, params...)}}
 }
 
 // noCandidates is an empty result of closestOfPass, for recipes in which no pass has conditions.

@@ -8,6 +8,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -92,14 +93,6 @@ func Open(ctx context.Context, limits engine.Limits) (*Session, error) {
 // the memory they need, a database file takes twice the processor time of
 // memory that spills, and saves no memory; compressing in memory gains nothing either.
 func (s *Session) open(ctx context.Context, limits engine.Limits) error {
-	connector, err := driver.NewConnector(":memory:", nil)
-	if err != nil {
-		return err
-	}
-	s.db = sql.OpenDB(connector)
-	if s.conn, err = s.db.Conn(ctx); err != nil {
-		return err
-	}
 	if s.threads = limits.Threads; s.threads <= 0 {
 		s.threads = machine.CPUs()
 	}
@@ -108,28 +101,32 @@ func (s *Session) open(ctx context.Context, limits engine.Limits) error {
 	if memory <= 0 {
 		memory = machine.Memory() / 100 * machineShare
 	}
-	settings := []string{
-		"SET autoinstall_known_extensions = false",
-		"SET autoload_known_extensions = false",
-		"SET temp_directory = " + text(s.temp.Path()),
-		"SET threads = " + strconv.Itoa(s.threads),
+	// What the instance is opened with costs nothing; a SET costs as much as any other statement.
+	config := url.Values{
+		"autoinstall_known_extensions": {"false"},
+		"autoload_known_extensions":    {"false"},
+		"temp_directory":               {s.temp.Path()},
+		"threads":                      {strconv.Itoa(s.threads)},
 		// Rows carry no order of their own: key order is made where it matters.
 		// Without insertion order the reader needs no buffers to restore it.
-		"SET preserve_insertion_order = false",
-		"SET enable_progress_bar = true",
-		"SET enable_progress_bar_print = false",
-		"SET TimeZone = 'UTC'",
+		"preserve_insertion_order": {"false"},
 	}
 	if memory > 0 {
-		settings = append(settings, fmt.Sprintf("SET memory_limit = '%dB'", memory/100*engineShare))
+		config.Set("memory_limit", fmt.Sprintf("%dB", memory/100*engineShare))
 	}
 	if s.extensions = extensionFolder(limits.Extensions); s.extensions != "" {
-		settings = append(settings, "SET extension_directory = "+text(s.extensions))
+		config.Set("extension_directory", s.extensions)
 	}
-	if _, err := s.conn.ExecContext(ctx, strings.Join(settings, "; ")); err != nil {
+	connector, err := driver.NewConnector(":memory:?"+config.Encode(), nil)
+	if err != nil {
 		return err
 	}
-	if err := s.conn.QueryRowContext(ctx, "SELECT library_version FROM pragma_version()").Scan(&s.version); err != nil {
+	s.db = sql.OpenDB(connector)
+	if s.conn, err = s.db.Conn(ctx); err != nil {
+		return err
+	}
+	s.version = mapping.LibraryVersion()
+	if _, err := s.conn.ExecContext(ctx, "SET enable_progress_bar = true; SET enable_progress_bar_print = false; SET TimeZone = 'UTC'"); err != nil {
 		return err
 	}
 	return s.conn.Raw(func(c any) error {
