@@ -92,7 +92,12 @@ func (s *Server) readSource(ctx context.Context, in SourceInput) (state.SourceIn
 		switch {
 		case err != nil:
 		case save.UploadID != "":
+			u, err := s.upload(ctx, save.UploadID)
+			if err != nil {
+				return state.SourceInput{}, nil, err
+			}
 			save.Type = s.storageType()
+			faults = append(faults, s.readableUpload(u, options)...)
 		default:
 			save.Type, err = typed(uri, in.SourceType)
 			add("source_type", err)

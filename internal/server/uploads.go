@@ -15,6 +15,7 @@ import (
 	"kalla/internal/job"
 	"kalla/internal/objects"
 	"kalla/internal/problem"
+	"kalla/internal/recipe"
 	"kalla/internal/server/auth"
 	"kalla/internal/server/content"
 	"kalla/internal/state"
@@ -205,6 +206,10 @@ func (s *Server) keepUpload(ctx context.Context, in *uploadKeep) (*tagged[Source
 		return nil, problem.New(http.StatusConflict, "keeping the upload: it is the source "+u.Alias+" already", "use that source, or delete it")
 	case u.Alias == "" && u.ExpiresAt.Before(s.now().Add(keepMargin)):
 		return nil, problem.New(http.StatusConflict, "keeping the upload: its time is over", "upload the file again")
+	}
+	_, faults := recipe.ParseTypes("types", in.Body.Types)
+	if faults = append(faults, s.readableUpload(u, in.Body.Options)...); len(faults) > 0 {
+		return nil, s.problem(ctx, &kalla.Error{Code: kalla.CodeSource, Op: "keeping the upload", Where: in.Body.Alias, Err: faults})
 	}
 	if u.Alias == "" {
 		if _, err := s.store.Source(ctx, in.Body.Alias); err == nil {

@@ -106,6 +106,15 @@ func readingOptions(u *state.Upload, options map[string]string) map[string]strin
 	return out
 }
 
+// readableUpload says what is wrong with the options that an upload is to be read with.
+func (s *Server) readableUpload(u *state.Upload, options map[string]string) kalla.Faults {
+	err := readable(s.storagePath(u.Location), readingOptions(u, options))
+	if known, ok := errors.AsType[*kalla.Error](err); ok {
+		return kalla.Faults{{Path: "options", Problem: known.Why, Hint: known.Hint}}
+	}
+	return nil
+}
+
 func formatOf(u *state.Upload) string {
 	format, _, _ := strings.Cut(u.Format, "+")
 	return format

@@ -110,6 +110,9 @@ func TestUploads(t *testing.T) {
 			}
 
 			// Kept it is a source.
+			for _, wrong := range []object{{"alias": "kept", "options": object{"decimals": ","}}, {"alias": "kept", "types": object{"paid": "money"}}} {
+				want[problem](t, s.call(http.MethodPost, "/api/uploads/"+p.UploadID+"/keep", wrong), 422)
+			}
 			keep := object{"alias": "kept", "options": options}
 			src := want[server.Source](t, s.call(http.MethodPost, "/api/uploads/"+p.UploadID+"/keep", keep), 200)
 			if src.Alias != "kept" || src.UploadID != p.UploadID || src.Status != "connected" || *src.Rows != 3 {
@@ -122,6 +125,7 @@ func TestUploads(t *testing.T) {
 			}
 			// As it is shown it may be saved again.
 			want[server.Source](t, s.call(http.MethodPut, "/api/sources/kept", object{"alias": "kept", "uri": src.URI, "source_type": src.SourceType, "options": options}), 200)
+			want[problem](t, s.call(http.MethodPut, "/api/sources/kept", object{"alias": "kept", "uri": src.URI, "options": object{"decimals": ","}}), 422)
 			want[server.Done](t, s.call(http.MethodPost, "/api/recipes", object{"document": small("uploaded", "uri: "+bills, "source: kept")}), 200)
 
 			// Time goes by: what was not kept is gone, and the file with it.
