@@ -64,10 +64,9 @@ export function Runs() {
         )
       }
     >
-      <div className="mb-3 flex flex-wrap items-center gap-2" role="group" aria-label="Filters">
+      <div className="mb-3 grid grid-cols-2 gap-2 sm:flex sm:*:w-44" role="group" aria-label="Filters">
         <Select
           aria-label="State"
-          className="w-40"
           value={search.state ?? 'all'}
           onChange={(state) => set({ state: state === 'all' ? undefined : (state as RunsSearch['state']) })}
           options={[
@@ -77,7 +76,6 @@ export function Runs() {
         />
         <Combobox
           aria-label="Recipe"
-          className="w-56"
           value={search.recipe ?? ''}
           onChange={(recipe) => set({ recipe: recipe || undefined })}
           options={[
@@ -87,13 +85,12 @@ export function Runs() {
         />
         <Select
           aria-label="Time"
-          className="w-40"
           value={search.days === undefined ? 'all' : String(search.days)}
           onChange={(days) => set({ days: days === 'all' ? undefined : Number(days) })}
           options={[{ value: 'all', label: 'Any time' }, ...times]}
         />
         {filtered && (
-          <Button look="quiet" onClick={() => void navigate({ search: {}, replace: true })}>
+          <Button look="quiet" className="sm:w-auto" onClick={() => void navigate({ search: {}, replace: true })}>
             Clear
           </Button>
         )}

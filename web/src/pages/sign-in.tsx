@@ -34,7 +34,7 @@ export function SignIn() {
           <Note tone="warn">{reasons[error] ?? 'Signing in did not work. Try again.'}</Note>
         </div>
       )}
-      {ways?.setup && (
+      {ways?.setup && !ways.local && (
         <div className="mb-4">
           <Note title="Nobody has an account yet">
             Open the address that Kalla wrote to its log when it started: it makes the first administrator.

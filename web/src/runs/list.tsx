@@ -28,6 +28,10 @@ const columns: TableColumn<RunItem>[] = [
         <Link to="/runs/$id" params={{ id: run.run_id }} className={rowLink}>
           {nameOf(run)}
         </Link>
+        <p className="mt-0.5 flex flex-wrap items-center gap-2 text-xs text-muted sm:hidden">
+          <RunStatus run={run} />
+          <DateTime value={run.created_at} relative />
+        </p>
         {run.error_message !== null && (
           <p className="line-clamp-1 text-xs text-bad" title={run.error_message}>
             {run.error_message}
@@ -36,29 +40,35 @@ const columns: TableColumn<RunItem>[] = [
       </div>
     ),
   },
-  { id: 'status', header: 'State', cell: (run) => <RunStatus run={run} /> },
+  { id: 'status', header: 'State', from: 'sm', cell: (run) => <RunStatus run={run} /> },
   { id: 'rate', header: 'Match rate', numeric: true, cell: (run) => <Percent value={run.match_rate} /> },
-  { id: 'matched', header: 'Matched', numeric: true, wide: true, cell: (run) => <Records run={run} table="matched" /> },
+  { id: 'matched', header: 'Matched', numeric: true, from: 'lg', cell: (run) => <Records run={run} table="matched" /> },
   {
     id: 'left',
     header: 'Unmatched left',
     numeric: true,
-    wide: true,
+    from: 'lg',
     cell: (run) => <Records run={run} table="unmatched_left" />,
   },
   {
     id: 'right',
     header: 'Unmatched right',
     numeric: true,
-    wide: true,
+    from: 'lg',
     cell: (run) => <Records run={run} table="unmatched_right" />,
   },
-  { id: 'created', header: 'Started', numeric: true, cell: (run) => <DateTime value={run.created_at} relative /> },
-  { id: 'took', header: 'Took', numeric: true, wide: true, cell: (run) => <Took run={run} /> },
+  {
+    id: 'created',
+    header: 'Started',
+    numeric: true,
+    from: 'sm',
+    cell: (run) => <DateTime value={run.created_at} relative />,
+  },
+  { id: 'took', header: 'Took', numeric: true, from: 'lg', cell: (run) => <Took run={run} /> },
   {
     id: 'by',
     header: 'By',
-    wide: true,
+    from: 'lg',
     cell: (run) => <span className="block max-w-40 truncate text-muted">{run.created_by || <None />}</span>,
   },
   { id: 'acts', header: '', numeric: true, cell: (run) => <Acts run={run} /> },

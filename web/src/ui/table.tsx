@@ -9,8 +9,8 @@ export interface TableColumn<R> {
   cell: (row: R) => ReactNode
   /** Right-aligned. */
   numeric?: boolean
-  /** Left out where there is little room. */
-  wide?: boolean
+  /** Left out where there is less room. */
+  from?: 'sm' | 'lg'
   /** Takes the room that is left. */
   grows?: boolean
 }
@@ -36,7 +36,8 @@ export function Table<R>({ label, columns, rows, rowKey, expected = 4 }: TablePr
     cx(
       'px-3 first:pl-4 last:pr-4',
       column.numeric ? 'num text-right whitespace-nowrap' : 'text-left',
-      column.wide && 'max-lg:hidden',
+      column.from === 'sm' && 'max-sm:hidden',
+      column.from === 'lg' && 'max-lg:hidden',
       column.grows && 'w-full',
     )
   return (
