@@ -36,8 +36,8 @@ export function headerOf(column: Column, manifest: Manifest, table: Table): stri
   if (/^(kalla_)*reason$/.test(name)) return 'Reason'
   const sided = /^(left|right)_(key|value)$/.exec(name)
   if (sided) return `${manifest[sided[1] as 'left' | 'right'].alias} ${sided[2] ?? ''}`
-  const difference = /^(closest_)?diff_(.+?)(_us)?$/.exec(name)
-  if (difference) return `Difference of ${difference[2] ?? ''}`
+  const measured = /^(closest_)?diff_(.+?)(_us)?$/.exec(name)
+  if (measured) return `Difference of ${measured[2] ?? ''}`
   return own[name] ?? name
 }
 
@@ -89,28 +89,44 @@ function cellOf(column: Column): (value: string) => ReactNode {
 
 const numeric = (c: Column) => ['decimal', 'integer', 'float'].includes(c.type.kind)
 
-// Rather few at first: what the recipe looks at tells records apart, and the fewer columns, the faster a page.
-function visible(columns: readonly Column[], manifest: Manifest, table: Table): (c: Column) => boolean {
-  const compared = { left: comparedColumns(manifest, 'left'), right: comparedColumns(manifest, 'right') }
-  const keys = { left: manifest.left.primary_key ?? [], right: manifest.right.primary_key ?? [] }
-  const sided = columns.filter((c) => c.side !== undefined).length
-  return (c) => {
-    if (c.side !== undefined) {
-      const side = c.side as 'left' | 'right'
-      const of = c.of ?? ''
-      return (sideOf(table) !== undefined && sided <= 10) || keys[side].includes(of) || compared[side].includes(of)
-    }
-    return !['match_id', 'confidence', 'closest_pass', 'closest_score', 'taken_by'].includes(c.name)
+const temporal = (c: Column) => c.type.kind === 'date' || c.type.kind.startsWith('timestamp')
+
+const difference = (c: Column) => c.side === undefined && /^(closest_)?diff_/.test(c.name)
+
+/** Which columns come first, and which are there at first: what tells records apart, the amounts and dates that were compared, how they differ. */
+function arrangement(columns: readonly Column[], manifest: Manifest, table: Table) {
+  const one = sideOf(table)
+  const reason = reasonColumn(columns)
+  const sides = {
+    left: { keys: manifest.left.primary_key ?? [], compared: comparedColumns(manifest, 'left') },
+    right: { keys: manifest.right.primary_key ?? [], compared: comparedColumns(manifest, 'right') },
   }
+  const of = (c: Column) => sides[c.side === 'right' ? 'right' : 'left']
+  const isKey = (c: Column) => c.side !== undefined && of(c).keys.includes(c.of ?? '')
+  const isCompared = (c: Column) => c.side !== undefined && of(c).compared.includes(c.of ?? '')
+  const rank = (c: Column): number => {
+    if (one === undefined && table !== 'matched') return 0
+    if (isKey(c)) return 0
+    if (one !== undefined && c.name === reason) return 1
+    if (isCompared(c) && numeric(c)) return 2
+    if (difference(c) && c.type.kind !== 'integer') return 3
+    if (isCompared(c) && temporal(c)) return 4
+    if (difference(c)) return 5
+    return c.side === undefined ? 6 : 7
+  }
+  const few = columns.filter((c) => c.side !== undefined).length <= 10
+  const hidden = (c: Column): boolean => {
+    if (c.side === undefined)
+      return ['match_id', 'confidence', 'ambiguous', 'closest_pass', 'closest_score', 'taken_by'].includes(c.name)
+    if (one !== undefined) return !few && !isKey(c) && !isCompared(c)
+    return !isKey(c) && !(isCompared(c) && (numeric(c) || temporal(c)))
+  }
+  return { rank, hidden }
 }
 
 /** The columns of a table as people see them. */
 export function tableColumns(columns: readonly Column[], manifest: Manifest, table: Table): TableColumn<RecordRow>[] {
-  const seen = visible(columns, manifest, table)
-  const reason = reasonColumn(columns)
-  // The reason is what one looks for: it comes after the key.
-  const key = new Set(manifest[sideOf(table) ?? 'left'].primary_key ?? [])
-  const rank = (c: Column) => (sideOf(table) === undefined ? 0 : key.has(c.of ?? '') ? 0 : c.name === reason ? 1 : 2)
+  const { rank, hidden } = arrangement(columns, manifest, table)
   return columns
     .map((c, i) => ({ c, i }))
     .sort((a, b) => rank(a.c) - rank(b.c) || a.i - b.i)
@@ -126,7 +142,7 @@ export function tableColumns(columns: readonly Column[], manifest: Manifest, tab
         },
         numeric: numeric(c),
         width: widthOf(c, headerOf(c, manifest, table)),
-        hidden: !seen(c),
+        hidden: hidden(c),
         sortable: true,
       }
     })

@@ -33,28 +33,32 @@ export function RunDetails({ run, summary }: { run: Run; summary: Schema<'Summar
   const manifest = useQuery(manifestQuery(run.run_id))
   return (
     <div className="mt-4 grid items-start gap-4 lg:grid-cols-2">
-      <Approvals run={run} />
-      <Evidence id={run.run_id} manifest={manifest.data} />
-      <Card title="Sources as read">
-        {manifest.data ? (
-          <div className="flex flex-col gap-5">
-            <SourceFacts read={manifest.data.left} />
-            <SourceFacts read={manifest.data.right} />
-            {manifest.data.extras?.map((read) => (
-              <SourceFacts key={read.alias} read={read} />
-            ))}
-          </div>
-        ) : manifest.isError ? (
-          <ErrorState error={manifest.error} small onRetry={() => void manifest.refetch()} />
-        ) : (
-          <Loading label="Loading the sources">
-            <Skeleton className="h-32" />
-          </Loading>
-        )}
-      </Card>
-      <Card title="How it ran">
-        <RunFacts run={run} summary={summary} manifest={manifest.data} />
-      </Card>
+      <div className="flex min-w-0 flex-col gap-4">
+        <Approvals run={run} />
+        <Card title="Sources as read">
+          {manifest.data ? (
+            <div className="flex flex-col gap-5">
+              <SourceFacts read={manifest.data.left} />
+              <SourceFacts read={manifest.data.right} />
+              {manifest.data.extras?.map((read) => (
+                <SourceFacts key={read.alias} read={read} />
+              ))}
+            </div>
+          ) : manifest.isError ? (
+            <ErrorState error={manifest.error} small onRetry={() => void manifest.refetch()} />
+          ) : (
+            <Loading label="Loading the sources">
+              <Skeleton className="h-32" />
+            </Loading>
+          )}
+        </Card>
+      </div>
+      <div className="flex min-w-0 flex-col gap-4">
+        <Evidence id={run.run_id} manifest={manifest.data} />
+        <Card title="How it ran">
+          <RunFacts run={run} summary={summary} manifest={manifest.data} />
+        </Card>
+      </div>
       <section className="card min-w-0 p-4 lg:col-span-2" aria-label="Recipe as it ran">
         <RecipeAsRun run={run} />
       </section>

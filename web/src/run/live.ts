@@ -20,7 +20,7 @@ export const runQuery = (id: string) =>
 export interface Live {
   status: string
   attempt: number
-  progress: Progress | undefined
+  progress: Progress | null | undefined
   /** When the attempt began to do something, in milliseconds. */
   since: number | undefined
 }
@@ -30,7 +30,7 @@ export function liveOf(run: Run): Live {
   return {
     status: run.status,
     attempt: run.attempt,
-    progress: run.latest_progress ?? undefined,
+    progress: run.latest_progress,
     since: run.started_at === undefined ? undefined : Date.parse(run.started_at),
   }
 }

@@ -68,11 +68,10 @@ function Unmatched({ id, manifest, record, side }: { id: string; manifest: Manif
     <>
       <section aria-label="Why it is unmatched">
         <Note tone="warn" title={reasonText(why.reason)}>
-          {whySentence(
-            { reason: why.reason, closestKey: why.closest_key, takenBy: why.taken_by, conditions },
-            one,
-            other,
-          )}
+          {whySentence({ side, reason: why.reason, closestKey: why.closest_key, takenBy: why.taken_by, conditions }, {
+            [side]: one,
+            [otherSide(side)]: other,
+          } as Record<Side, string>)}
         </Note>
         {why.taken_by !== null && (
           <p className="mt-2 text-sm">
@@ -91,8 +90,8 @@ function Unmatched({ id, manifest, record, side }: { id: string; manifest: Manif
           <div className="overflow-x-auto" role="region" aria-label="Beside the closest candidate" tabIndex={0}>
             <table className="w-full text-sm">
               <thead>
-                <tr className="text-left text-xs text-muted">
-                  <th scope="col" className="border-b border-line py-1 pr-3 font-medium">
+                <tr className="text-left text-xs text-muted max-sm:grid max-sm:grid-cols-2">
+                  <th scope="col" className="border-b border-line py-1 pr-3 font-medium max-sm:hidden">
                     Condition
                   </th>
                   <th scope="col" className="border-b border-line py-1 pr-3 font-medium">
@@ -107,7 +106,7 @@ function Unmatched({ id, manifest, record, side }: { id: string; manifest: Manif
                       </RecordLink>
                     )}
                   </th>
-                  <th scope="col" className="border-b border-line py-1 font-medium">
+                  <th scope="col" className="border-b border-line py-1 font-medium max-sm:hidden">
                     Difference
                   </th>
                 </tr>
@@ -118,24 +117,35 @@ function Unmatched({ id, manifest, record, side }: { id: string; manifest: Manif
                   const theirs = side === 'left' ? c.right_value : c.left_value
                   const fails = c.holds === false
                   return (
-                    <tr key={i} className={cx(fails && 'bg-bad-soft')}>
+                    <tr
+                      key={i}
+                      className={cx(
+                        'max-sm:grid max-sm:grid-cols-2 max-sm:border-b max-sm:border-line',
+                        fails && 'bg-bad-soft',
+                      )}
+                    >
                       <th
                         scope="row"
-                        className="border-b border-line py-1.5 pr-3 pl-1 text-left text-xs font-normal text-muted"
+                        className="py-1.5 pr-3 pl-1 text-left text-xs font-normal text-muted max-sm:col-span-2 sm:border-b sm:border-line"
                       >
                         <span className="flex items-start gap-1.5">
                           <Mark holds={c.holds} same={c.same} />
                           {c.rule}
                         </span>
                       </th>
-                      <td className={cx('border-b border-line py-1.5 pr-3', fails && 'font-medium')}>
+                      <td className={cx('py-1.5 pr-3 max-sm:pl-1 sm:border-b sm:border-line', fails && 'font-medium')}>
                         <Value value={mine} column={typeOf(record.fields, c[side])} />
                       </td>
-                      <td className={cx('border-b border-line py-1.5 pr-3', fails && 'font-medium')}>
+                      <td className={cx('py-1.5 pr-3 max-sm:pl-1 sm:border-b sm:border-line', fails && 'font-medium')}>
                         <Value value={theirs} column={typeOf(closest, c[otherSide(side)])} />
                       </td>
-                      <td className={cx('num border-b border-line py-1.5 pr-1', fails && 'font-medium text-bad')}>
-                        {differenceText(c) || (c.same ? <span className="text-muted">none</span> : <None />)}
+                      <td
+                        className={cx(
+                          'num py-1.5 pr-1 whitespace-nowrap max-sm:col-span-2 max-sm:pt-0 max-sm:pl-1 max-sm:empty:hidden sm:border-b sm:border-line',
+                          fails && 'font-medium text-bad',
+                        )}
+                      >
+                        {differenceText(c, side) || (c.same ? <span className="text-muted">none</span> : <None />)}
                       </td>
                     </tr>
                   )

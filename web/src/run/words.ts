@@ -3,7 +3,7 @@ import { abs, sign } from '@/lib/decimal'
 import { amount, count, decimal, plural } from '@/lib/format'
 import { reasonText } from '@/lib/reasons'
 import type { Schema } from '@/lib/api'
-import { sideOf } from './manifest'
+import { otherSide, sideOf } from './manifest'
 import type { Side, Table } from './search'
 
 /** "invoice" of "invoices": what one record of a source is called. */
@@ -28,20 +28,25 @@ export function kindText(cardinality: string): string {
 
 export type Condition = Schema<'RecordsCompared'>
 
-/** How the two values of a condition differ: "16,701.76 less", "13 days later". Empty where nothing was measured or it is nothing. */
-export function differenceText(condition: Pick<Condition, 'difference' | 'left_value'>): string {
-  const { difference } = condition
+/**
+ * How the value of the closest candidate differs from that of a record of the side: "16,701.76 less", "13 days later".
+ * Empty where nothing was measured, or no difference.
+ */
+export function differenceText(
+  { difference, left_value }: Pick<Condition, 'difference' | 'left_value'>,
+  side: Side,
+): string {
   if (difference === null || sign(difference) === 0) return ''
   const size = abs(difference)
-  const more = sign(difference) > 0
-  if (/^\d{4}-\d\d-\d\d$/.test(condition.left_value ?? ''))
-    return `${plural(Number(size), 'day')} ${more ? 'later' : 'earlier'}`
-  if (/^\d{4}-\d\d-\d\d[ T]/.test(condition.left_value ?? ''))
-    return `${microseconds(BigInt(size.split('.')[0] ?? '0'))} ${more ? 'later' : 'earlier'}`
+  const more = sign(difference) > 0 === (side === 'left')
+  const order = more ? 'later' : 'earlier'
+  if (/^\d{4}-\d\d-\d\d$/.test(left_value ?? '')) return `${plural(Number(size), 'day')} ${order}`
+  if (/^\d{4}-\d\d-\d\d[ T]/.test(left_value ?? '')) return `${span(BigInt(size.split('.')[0] ?? '0'))} ${order}`
   return `${size.includes('.') ? amount(size) : decimal(size)} ${more ? 'more' : 'less'}`
 }
 
-function microseconds(n: bigint): string {
+/** Microseconds in words. */
+function span(n: bigint): string {
   const seconds = n / 1_000_000n
   if (seconds < 60n) return `${count(seconds)} s`
   if (seconds < 3600n) return `${count(seconds / 60n)} min`
@@ -49,21 +54,29 @@ function microseconds(n: bigint): string {
 }
 
 export interface Why {
+  side: Side
   reason: string
   closestKey: string | null
   takenBy: string | null
   conditions: readonly Condition[]
 }
 
-/** Why a record is unmatched, in a sentence; one and other are what records of its side and of the other are called. */
-export function whySentence({ reason, closestKey, takenBy, conditions }: Why, one: string, other: string): string {
+/** Why a record is unmatched, in a sentence; names are what records of each side are called. */
+export function whySentence(
+  { reason, closestKey, takenBy, conditions, side }: Why,
+  names: Record<Side, string>,
+): string {
+  const one = names[side]
+  const other = names[otherSide(side)]
   const closest = closestKey === null ? '' : `${other} ${closestKey}`
   const failing = conditions.filter((c) => c.holds === false)
-  const by = failing.map(differenceText).find((text) => text !== '')
+  const failed =
+    failing.length > 0 ? `does not meet “${failing.map((c) => c.rule).join('”, “')}”` : 'does not meet all conditions'
+  const by = failing.map((c) => differenceText(c, side)).find((text) => text !== '')
   switch (reason) {
     case 'no_candidate':
       return closest
-        ? `No ${other} agrees with it in what the recipe asks for; the closest, ${closest}, fails: ${failing.map((c) => c.rule).join('; ') || 'a condition that takes the engine to tell'}.`
+        ? `No ${other} agrees with it in what the recipe asks for; the closest, ${closest}, ${failed}.`
         : `No ${other} has anything in common with it that the recipe asks for.`
     case 'amount_differs':
       return `The amount of the closest ${closest} differs${by ? `: it is ${by}` : ''}, which is more than the recipe allows.`
@@ -74,7 +87,7 @@ export function whySentence({ reason, closestKey, takenBy, conditions }: Why, on
       return `The closest ${closest} is in another currency${pair ? `: ${pair.left_value ?? 'none'} and ${pair.right_value ?? 'none'}` : ''}.`
     }
     case 'value_differs':
-      return `The closest ${closest} differs: ${failing.map((c) => c.rule).join('; ') || 'a condition'} does not hold.`
+      return `The closest ${closest} ${failed}.`
     case 'text_below_threshold':
       return `The text of the closest ${closest} is not similar enough.`
     case 'taken':
