@@ -33,13 +33,24 @@ export default defineConfig(({ mode }) => ({
           setupFiles: ['./test/setup.ts'],
         },
       },
-      // In Chromium: the gallery of components is built, served and looked at.
+      // In Chromium: the gallery of components, built and served; journeys through the app as `kalla up` serves it.
       {
         extends: true,
         test: {
           name: 'browser',
           environment: 'node',
-          include: ['test/browser/**/*.test.ts'],
+          include: ['test/browser/**/*.test.ts', 'test/journeys/**/*.test.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+        },
+      },
+      // The program itself, in Chromium: bin/kalla, or that of KALLA.
+      {
+        extends: true,
+        test: {
+          name: 'journeys',
+          environment: 'node',
+          include: ['test/journeys/**/*.test.ts'],
           testTimeout: 60_000,
           hookTimeout: 120_000,
         },

@@ -193,21 +193,27 @@ function Proof() {
         </Button>
       }
     >
-      {(proof.data ?? proof.error) && (
-        <div role="status">
-          {proof.error ? (
-            <ErrorState small error={proof.error} onRetry={() => void proof.refetch()} />
-          ) : proof.data?.whole ? (
-            <Note tone="ok" title="The log is whole">
-              {plural(proof.data.entries, 'entry', 'entries')} checked; nothing was changed or taken out.
-            </Note>
-          ) : (
-            <Note tone="bad" title={`The log is broken at entry ${proof.data?.broken_at ?? '?'}`}>
-              {proof.data?.why}. Compare it with a backup, and find out who had access to the database.
-            </Note>
-          )}
-        </div>
+      {proof.error ? (
+        <ErrorState small error={proof.error} onRetry={() => void proof.refetch()} />
+      ) : (
+        proof.data && <Found proof={proof.data} />
       )}
     </Panel>
+  )
+}
+
+function Found({ proof }: { proof: Schema<'AuditProof'> }) {
+  return (
+    <div role="status">
+      {proof.whole ? (
+        <Note tone="ok" title="The log is whole">
+          {plural(proof.entries, 'entry', 'entries')} checked; nothing was changed or taken out.
+        </Note>
+      ) : (
+        <Note tone="bad" title={`The log is broken at entry ${proof.broken_at ?? '?'}`}>
+          {proof.why}. Compare it with a backup, and find out who had access to the database.
+        </Note>
+      )}
+    </div>
   )
 }

@@ -1,0 +1,208 @@
+import AxeBuilder from '@axe-core/playwright'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { inflateRawSync } from 'node:zlib'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { api, startApp, type App, type Visitor } from './app'
+
+let app: App
+let finished: string
+
+interface RunAnswer {
+  run_id: string
+  status: string
+  unmatched_left_count: number
+  summary?: { reasons: Record<string, Record<string, number>>; left: { unmatched: number } }
+}
+
+beforeAll(async () => {
+  app = await startApp()
+  const visitor = await app.visit()
+  await visitor.page.goto('/runs')
+  await expect
+    .poll(async () => (await api<RunAnswer[]>(visitor, '/api/runs'))[0]?.status, { timeout: 60_000 })
+    .toBe('completed')
+  finished = (await api<RunAnswer[]>(visitor, '/api/runs'))[0]?.run_id ?? ''
+  await visitor.context.close()
+}, 300_000)
+afterAll(() => app.close(), 30_000)
+
+/** Starts the demo's recipe again. */
+async function again(visitor: Visitor, change: unknown): Promise<string> {
+  const { run_id } = await api<{ run_id: string }>(visitor, `/api/runs/${finished}/rerun`, change)
+  return run_id
+}
+
+/** The files of a zip archive, by its directory. */
+function unzip(archive: Buffer): Map<string, string> {
+  const files = new Map<string, string>()
+  let at = archive.readUInt32LE(archive.lastIndexOf('PK\x05\x06') + 16)
+  while (archive.readUInt32LE(at) === 0x02014b50) {
+    const [method, packed] = [archive.readUInt16LE(at + 10), archive.readUInt32LE(at + 20)]
+    const [name, extra, comment] = [28, 30, 32].map((o) => archive.readUInt16LE(at + o)) as [number, number, number]
+    const local = archive.readUInt32LE(at + 42)
+    const from = local + 30 + archive.readUInt16LE(local + 26) + archive.readUInt16LE(local + 28)
+    const bytes = archive.subarray(from, from + packed)
+    files.set(
+      archive.subarray(at + 46, at + 46 + name).toString(),
+      (method === 0 ? bytes : inflateRawSync(bytes)).toString(),
+    )
+    at += 46 + name + extra + comment
+  }
+  return files
+}
+
+/** Rows of a sheet of a workbook, without its head. */
+function rowsOfSheet(files: Map<string, string>, title: RegExp): number {
+  const workbook = files.get('xl/workbook.xml') ?? ''
+  const sheets = [...workbook.matchAll(/<sheet [^>]*name="([^"]*)"[^>]*r:id="([^"]*)"/g)]
+  const id = sheets.find(([, name]) => title.test(name ?? ''))?.[2]
+  const target = new RegExp(`<Relationship [^>]*Id="${id ?? ''}"[^>]*>`).exec(
+    files.get('xl/_rels/workbook.xml.rels') ?? '',
+  )
+  const path = /Target="\/?(?:xl\/)?([^"]*)"/.exec(target?.[0] ?? '')?.[1] ?? ''
+  return ((files.get(`xl/${path}`) ?? '').match(/<row /g)?.length ?? 0) - 1
+}
+
+test('a reason leads to its records, a record back to its place, and all of it into a workbook', async () => {
+  const { page, context, errors } = await app.visit()
+  const run = await api<RunAnswer>({ page, context, errors }, `/api/runs/${finished}`).catch(async () => {
+    await page.goto(`/runs/${finished}`)
+    return api<RunAnswer>({ page, context, errors }, `/api/runs/${finished}`)
+  })
+  await page.goto(`/runs/${finished}`)
+  const differs = run.summary?.reasons['left']?.['amount_differs'] ?? 0
+  await page
+    .getByRole('figure', { name: /Why invoices/ })
+    .getByRole('button', { name: /Amount differs/ })
+    .click()
+  const grid = page.getByRole('grid', { name: 'Unmatched invoices' })
+  await expect.poll(() => grid.getAttribute('aria-rowcount')).toBe(String(differs + 1))
+
+  // Far down, so that the place is worth keeping.
+  await grid.focus()
+  await page.keyboard.press('End')
+  await page.keyboard.press('k')
+  const row = grid.locator(`[data-position="${differs - 2}"]`)
+  const key = (await row.getByRole('gridcell').first().textContent()) ?? ''
+  await page.keyboard.press('Enter')
+  const sheet = page.getByRole('dialog', { name: `Invoice ${key}` })
+  await sheet.getByText(/The amount of the closest payment/).waitFor()
+  await page.keyboard.press('j')
+  await expect.poll(() => page.getByRole('dialog').getAttribute('aria-labelledby')).toBeTruthy()
+  await page
+    .getByRole('dialog')
+    .getByRole('heading', { name: /^Invoice/ })
+    .filter({ hasNotText: key })
+    .waitFor()
+  await page.keyboard.press('k')
+  await sheet.waitFor()
+
+  await sheet.getByRole('link', { name: 'Open as a page' }).click()
+  await page.getByRole('heading', { level: 1, name: `Invoice ${key}` }).waitFor()
+  await page.getByRole('link', { name: 'Back to Unmatched invoices' }).click()
+  await row.getByText(key).waitFor()
+  expect(page.url()).toContain('amount_differs')
+
+  // The same address shows somebody else the same.
+  const address = page.url()
+  await page.reload()
+  await row.getByText(key).waitFor()
+  expect(page.url()).toBe(address)
+
+  await page.keyboard.press('e')
+  await page.getByText('Whole tables are exported.').waitFor()
+  const coming = page.waitForEvent('download')
+  await page.getByRole('dialog').getByRole('button', { name: 'Export', exact: true }).click()
+  const path = join(app.dir, 'export.xlsx')
+  await (await coming).saveAs(path)
+  expect(rowsOfSheet(unzip(await readFile(path)), /unmatched.*(left|invoices)/i)).toBe(run.summary?.left.unmatched)
+  expect(errors).toEqual([])
+  await context.close()
+})
+
+test('two browsers follow one run, and one of them cancels it', async () => {
+  const [one, two] = [await app.visit(), await app.visit()]
+  await one.page.goto('/runs')
+  await app.kalla('demo', '--rows', '1000000', '--dir', join(app.dir, 'big'))
+  const recipe = await api<{ recipe: unknown }>(one, '/api/recipes/invoices-payments')
+  const source = (alias: string) => ({ alias, uri: join(app.dir, 'big', `${alias}.csv`) })
+  const { run_id } = await api<{ run_id: string }>(one, '/api/runs', {
+    recipe: recipe.recipe,
+    resolved_sources: [source('invoices'), source('payments')],
+  })
+  for (const { page } of [one, two]) {
+    await page.goto(`/runs/${run_id}`)
+    await page.getByRole('progressbar', { name: 'Read' }).waitFor()
+  }
+  await two.page.reload()
+  await two.page.getByRole('progressbar', { name: 'Read' }).waitFor()
+  await one.page.getByRole('button', { name: 'Cancel the run' }).click()
+  await one.page.getByRole('alertdialog').getByRole('button', { name: 'Cancel the run' }).click()
+  for (const { page, errors, context } of [one, two]) {
+    await page.getByText('It left no evidence').waitFor()
+    await page.getByRole('button', { name: 'Run again' }).waitFor()
+    expect(errors).toEqual([])
+    await context.close()
+  }
+}, 240_000)
+
+test('two runs are compared, and a count leads to what changed', async () => {
+  const visitor = await app.visit()
+  const { page, context, errors } = visitor
+  await page.goto(`/runs/${finished}`)
+  const strict = await again(visitor, { parameters: { tolerance: '0' } })
+  await page.goto(`/runs/${strict}`)
+  await page.getByRole('button', { name: 'Compare' }).click()
+  await page
+    .getByRole('dialog')
+    .getByRole('link', { name: /earlier/ })
+    .last()
+    .click()
+  const row = page.getByRole('row', { name: /^Came apart/ })
+  const apart = (await row.getByRole('link').first().textContent()) ?? ''
+  const before = await api<RunAnswer>(visitor, `/api/runs/${finished}`)
+  const then = await api<RunAnswer>(visitor, `/api/runs/${strict}`)
+  expect(Number(apart.replace(/\D/g, ''))).toBe(then.unmatched_left_count - before.unmatched_left_count)
+  await row.getByRole('link').first().click()
+  const grid = page.getByRole('grid', { name: 'Came apart' })
+  await expect.poll(() => grid.getAttribute('aria-rowcount')).toBe(String(Number(apart.replace(/\D/g, '')) + 1))
+  await grid
+    .getByText(/^Matched to PAY-/)
+    .first()
+    .waitFor()
+  await grid
+    .getByText(/^Unmatched: /)
+    .first()
+    .click()
+  await page.getByText(/The amount of the closest payment/).waitFor()
+  expect(errors).toEqual([])
+  await context.close()
+})
+
+describe.each([
+  { width: 1280, dark: false },
+  { width: 390, dark: true },
+])('at $width px, dark: $dark', (look) => {
+  test('the pages of a run have no serious fault for axe, and fit', async () => {
+    const { page, context, errors } = await app.visit(look)
+    for (const path of [
+      '',
+      '?tab=matched',
+      '?tab=unmatched_left&at=2&record=left%2FINV-000033',
+      '/records/left/INV-000033',
+    ]) {
+      await page.goto(`/runs/${finished}${path}`)
+      await page.locator('h1').waitFor()
+      await expect.poll(() => page.locator('[role=status][aria-label^=Loading]').count()).toBe(0)
+      const { violations } = await new AxeBuilder({ page }).analyze()
+      const serious = violations
+        .filter((v) => v.impact === 'serious' || v.impact === 'critical')
+        .map((v) => `${path} ${v.id}: ${v.nodes.map((n) => n.target.join(' ')).join('\n')}`)
+      expect(serious).toEqual([])
+      expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(look.width)
+    }
+    expect(errors).toEqual([])
+    await context.close()
+  })
+})
