@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"regexp"
 	"slices"
@@ -266,6 +267,8 @@ func fileError(path string, err error) *kalla.Error {
 		e.Why, e.Hint = "the file is not gzip data, or is damaged", "set the option compression: none if it is not compressed"
 	case strings.Contains(err.Error(), "zstd") || strings.Contains(err.Error(), "magic number"):
 		e.Why, e.Hint = "the file is not zstd data, or is damaged", "set the option compression: none if it is not compressed"
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		e.Why, e.Hint = "the compressed data is damaged or cut off: "+err.Error(), "copy the file again"
 	default:
 		e.Why = err.Error()
 	}
