@@ -27,6 +27,7 @@ import (
 
 	_ "github.com/jackc/pgx/v5/stdlib"
 
+	"kalla/internal/seal"
 	"kalla/internal/testenv"
 )
 
@@ -328,12 +329,7 @@ func TestBucket(t *testing.T) {
 	if csp := resp.Header.Get("Content-Security-Policy"); !strings.Contains(csp, "connect-src 'self' "+s3.Endpoint+";") {
 		t.Errorf("pages may send uploads to: %s", csp)
 	}
-	text, err := os.ReadFile(filepath.Join(files, "recipe.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	document := strings.NewReplacer("uri: ", "uri: "+files+string(filepath.Separator)).Replace(string(text))
-	r := b.ended(b.start(map[string]any{"recipe": map[string]string{"document": document}}))
+	r := b.ended(b.start(map[string]any{"recipe": map[string]string{"document": inPlace(t, files)}}))
 	if r.Status != "completed" || r.Matched == 0 {
 		t.Fatalf("the run ended as %+v", r)
 	}
@@ -357,5 +353,80 @@ func TestBucket(t *testing.T) {
 		if strings.Contains(out, s3.SecretKey) {
 			t.Error("a log holds the secret key of the bucket")
 		}
+	}
+}
+
+// TestProduction: with tokens and a scheduler that may touch the app's folders
+// only, what people upload is reconciled, and nothing else of the machine is.
+func TestProduction(t *testing.T) {
+	dir := t.TempDir()
+	files := demoFiles(t, dir)
+	data := filepath.Join(dir, "data")
+	for _, sub := range []string{"runs", "uploads"} {
+		if err := os.MkdirAll(filepath.Join(data, sub), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const token = "KALLA_WORKER_TOKEN=0123456789abcdef0123456789abcdef"
+	schedulerPort, appPort := freePort(t), freePort(t)
+	scheduler := start(t, "kallad", dir, []string{token}, "scheduler", "--http-port", schedulerPort, "--data-dir", "scheduler",
+		"--allow-file-dir", filepath.Join(data, "runs"), "--allow-file-dir", filepath.Join(data, "uploads"))
+	scheduler.says(scheduler.stderr, "scheduler started")
+	app := start(t, "kalla", dir, []string{token, "DATABASE_URL=" + testenv.Postgres(t).Database(t), "WORKER_URL=http://localhost:" + schedulerPort,
+		"KALLA_SECRET_KEY=" + seal.Generate(), "KALLA_PUBLIC_URL=http://localhost:" + appPort, "KALLA_ADMIN_EMAIL=maria@example.com", "KALLA_ADMIN_PASSWORD=" + password},
+		"serve", "--port", appPort, "--data-dir", data)
+	app.says(app.stderr, "app started")
+	if app.stdout.String() != "" {
+		t.Errorf("it prints %s", app.stdout)
+	}
+	b := newBrowser(t, "http://localhost:"+appPort)
+	b.call(http.MethodPost, "/api/auth/sign-in", http.StatusOK, map[string]string{"email": "maria@example.com", "password": password}, nil)
+	b.call(http.MethodPost, "/api/worker/complete", http.StatusUnauthorized, map[string]any{"run_id": "any"}, nil)
+
+	for alias, file := range map[string]string{"invoices": "invoices.csv", "payments": "payments.csv"} {
+		text, err := os.ReadFile(filepath.Join(files, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var place struct {
+			UploadID     string `json:"upload_id"`
+			PresignedURL string `json:"presigned_url"`
+			S3URI        string `json:"s3_uri"`
+		}
+		b.call(http.MethodPost, "/api/uploads/presign", http.StatusOK, map[string]string{"filename": file, "session_id": "s"}, &place)
+		at, err := url.Parse(b.base + "/")
+		if err == nil {
+			at, err = at.Parse(place.PresignedURL)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		put, err := http.NewRequestWithContext(t.Context(), http.MethodPut, at.String(), bytes.NewReader(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		put.Header.Set("Sec-Fetch-Site", "same-origin")
+		resp, err := b.http.Do(put)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode/100 != 2 {
+			t.Fatalf("PUT %s: %s", at.Path, resp.Status)
+		}
+		b.call(http.MethodPost, "/api/uploads/"+place.UploadID+"/confirm", http.StatusOK, map[string]string{"s3_uri": place.S3URI, "filename": file}, nil)
+		b.call(http.MethodPost, "/api/uploads/"+place.UploadID+"/keep", http.StatusOK, map[string]string{"alias": alias}, nil)
+	}
+	text, err := os.ReadFile(filepath.Join(files, "recipe.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	document := strings.NewReplacer("uri: invoices.csv", "source: invoices", "uri: payments.csv", "source: payments").Replace(string(text))
+	b.call(http.MethodPost, "/api/recipes", http.StatusOK, map[string]string{"document": document}, nil)
+	if r := b.ended(b.start(map[string]any{"recipe_id": "invoices-payments"})); r.Status != "completed" || r.Matched == 0 {
+		t.Errorf("the run over uploads ended as %+v", r)
+	}
+	if r := b.ended(b.start(map[string]any{"recipe": stolen(filepath.Join(files, "invoices.csv"))})); r.Status != "failed" || !strings.Contains(r.Error, "in no folder that is allowed") {
+		t.Errorf("a run over another file ended as %+v", r)
 	}
 }

@@ -17,12 +17,19 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"kalla/internal/seal"
 )
 
 // up starts kalla up on a free port and signs a browser in by its link.
 func up(t *testing.T, dir string, args ...string) (*program, *browser) {
 	t.Helper()
-	p := start(t, "kalla", dir, nil, append([]string{"up", "--port", "0"}, args...)...)
+	return upWith(t, dir, nil, args...)
+}
+
+func upWith(t *testing.T, dir string, env []string, args ...string) (*program, *browser) {
+	t.Helper()
+	p := start(t, "kalla", dir, env, append([]string{"up", "--port", "0"}, args...)...)
 	link := p.says(p.stdout, "http://localhost:")
 	base, path, _ := strings.Cut(link, "/api/")
 	b := newBrowser(t, base)
@@ -164,26 +171,60 @@ func TestUpRefuses(t *testing.T) {
 	}
 }
 
+// TestKeys: credentials move to a new key by a start with both, and open by it alone afterwards.
+func TestKeys(t *testing.T) {
+	dir := t.TempDir()
+	before, after := seal.Generate(), seal.Generate()
+	for _, keys := range []string{before, after + "," + before, after} {
+		p, b := upWith(t, dir, []string{"KALLA_SECRET_KEY=" + keys})
+		if r := b.ended(b.start(map[string]any{"recipe_id": "invoices-payments"})); r.Status != "completed" {
+			t.Fatalf("the run ended as %+v", r)
+		}
+		if code := p.end(os.Interrupt); code != 0 {
+			t.Errorf("exit code %d", code)
+		}
+	}
+	_, b := upWith(t, dir, []string{"KALLA_SECRET_KEY=" + before})
+	resp := b.send(http.MethodPost, "/api/runs", map[string]any{"recipe_id": "invoices-payments"})
+	resp.Body.Close()
+	if resp.StatusCode < 400 {
+		t.Errorf("the old key still opens them: %s", resp.Status)
+	}
+	log, err := os.ReadFile(filepath.Join(dir, "kalla-data", "kalla.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, n := range map[string]int{"credentials sealed with the new key": 1, "sealed with another key": 1} {
+		if got := strings.Count(string(log), want); got != n {
+			t.Errorf("the log says %q %d times", want, got)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(dir, "kalla-data", "secret.key")); !os.IsNotExist(err) {
+		t.Errorf("a key file was made beside the key that is set: %v", err)
+	}
+}
+
 // TestUpKilled: whenever kalla up is killed during a run, the next start brings
 // the run to its one end, and the evidence is whole.
 func TestUpKilled(t *testing.T) {
 	const kills = 20
 	dir := t.TempDir()
-	p, b := up(t, dir)
-	first := b.ended(firstRun(b))
-	if first.Status != "completed" {
-		t.Fatalf("the first run ended as %+v", first)
+	body := map[string]any{"recipe": map[string]string{"document": inPlace(t, demoFiles(t, t.TempDir()))}}
+	p, b := up(t, dir, "--no-demo")
+	want := b.ended(b.start(body))
+	if want.Status != "completed" || want.Matched == 0 {
+		t.Fatalf("the first run ended as %+v", want)
 	}
-	var ids []string
+	ids := []string{want.RunID}
 	random := rand.New(rand.NewPCG(1, 2))
 	for range kills {
-		ids = append(ids, b.start(map[string]any{"recipe_id": "invoices-payments"}))
-		time.Sleep(time.Duration(random.Int64N(int64(time.Second)))) // what a run takes, about
+		ids = append(ids, b.start(body))
+		time.Sleep(time.Duration(random.Int64N(int64(400 * time.Millisecond)))) // what a run takes, about
 		p.end(syscall.SIGKILL)
-		p, b = up(t, dir)
+		p, b = up(t, dir, "--no-demo")
 	}
 	for _, id := range ids {
-		if r := b.ended(id); r.Status != "completed" || r.Matched != demoMatched || r.Left != demoLeft || r.Right != demoRight {
+		if r := b.ended(id); r.Status != "completed" || r.Matched != want.Matched || r.Left != want.Left || r.Right != want.Right {
 			t.Errorf("run %s ended as %+v", id, r)
 		}
 		states := b.follow(id)
@@ -207,10 +248,20 @@ func TestUpKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, e := range entries {
-		if e.Name() != first.RunID && !slices.Contains(ids, e.Name()) {
+		if !slices.Contains(ids, e.Name()) {
 			t.Errorf("runs holds %s", e.Name())
 		}
 	}
+}
+
+// inPlace is the demo's recipe with the paths of its files.
+func inPlace(t *testing.T, files string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(files, "recipe.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.ReplaceAll(string(text), "uri: ", "uri: "+files+string(filepath.Separator))
 }
 
 func firstRun(b *browser) string {
