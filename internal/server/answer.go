@@ -62,7 +62,7 @@ func pageOf[T any](p *Paging, items []T, next string) *list[T] {
 }
 
 // answer makes what was found or done an answer.
-func answer[T any](s *Server, ctx context.Context, v T, err error) (*body[T], error) {
+func answer[T any](ctx context.Context, s *Server, v T, err error) (*body[T], error) {
 	if err != nil {
 		return nil, s.problem(ctx, err)
 	}

@@ -223,7 +223,7 @@ func (s *Server) deleteRecipe(ctx context.Context, in *recipeDelete) (*body[Done
 	if errors.Is(err, state.ErrStale) {
 		return nil, changedMeanwhile(err)
 	}
-	return answer(s, ctx, Done{true, "recipe " + in.RecipeID + " deleted"}, err)
+	return answer(ctx, s, Done{true, "recipe " + in.RecipeID + " deleted"}, err)
 }
 
 type versionsQuery struct {

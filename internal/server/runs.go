@@ -88,7 +88,7 @@ func (s *Server) getRun(ctx context.Context, in *RunPath) (*body[Run], error) {
 		return nil, s.problem(ctx, err)
 	}
 	out, err := s.runOf(ctx, run)
-	return answer(s, ctx, out, err)
+	return answer(ctx, s, out, err)
 }
 
 // cancelRun notes that somebody wants the run stopped, and has the scheduler
@@ -166,7 +166,7 @@ func (s *Server) decideRun(ctx context.Context, in *decisionInput) (*body[Approv
 	if err != nil {
 		return nil, s.problem(ctx, err)
 	}
-	return answer(s, ctx, s.approval(ctx, *a), nil)
+	return answer(ctx, s, s.approval(ctx, *a), nil)
 }
 
 func (s *Server) listApprovals(ctx context.Context, in *RunPath) (*list[Approval], error) {

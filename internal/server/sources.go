@@ -124,7 +124,7 @@ func (s *Server) deleteSource(ctx context.Context, in *sourceDelete) (*body[Done
 	if err == nil && src.UploadID != "" {
 		err = s.releaseUpload(ctx, src.UploadID, in.Alias)
 	}
-	return answer(s, ctx, Done{true, "source " + in.Alias + " deleted"}, err)
+	return answer(ctx, s, Done{true, "source " + in.Alias + " deleted"}, err)
 }
 
 // testSource finds out whether a source can be read, and notes it.
@@ -185,7 +185,7 @@ type previewQuery struct {
 
 func (s *Server) previewSource(ctx context.Context, in *previewQuery) (*body[SourcePreview], error) {
 	found, err := s.look(ctx, in.Alias, job.PreviewRequest{Limit: min(in.Limit, 100), Profile: in.Profile})
-	return answer(s, ctx, SourcePreview{in.Alias, found}, err)
+	return answer(ctx, s, SourcePreview{in.Alias, found}, err)
 }
 
 type scopedInput struct {
@@ -229,7 +229,7 @@ func (s *Server) loadScoped(ctx context.Context, in *scopedInput) (*body[SourceP
 		}
 		return nil, badRequest(known)
 	}
-	return answer(s, ctx, SourcePreview{in.Alias, found}, err)
+	return answer(ctx, s, SourcePreview{in.Alias, found}, err)
 }
 
 func badRequest(faults kalla.Faults) error {

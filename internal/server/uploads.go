@@ -61,7 +61,7 @@ func (s *Server) presign(ctx context.Context, in *body[UploadInput]) (*body[Uplo
 	}
 	place := UploadPlace{UploadID: made.ID, S3URI: s.uploadURI(made), Expires: s.now().Add(putTime).UTC().Truncate(time.Second), MaxBytes: s.cfg.MaxUpload}
 	place.PresignedURL, err = s.placeOf(ctx, made, place.Expires)
-	return answer(s, ctx, place, err)
+	return answer(ctx, s, place, err)
 }
 
 // placeOf is the URL that a file is PUT to: of the bucket itself, or of the app.

@@ -53,6 +53,6 @@ func openURL(url string) error {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	go cmd.Wait() // so that it is no zombie; what becomes of it is for people to see
+	go func() { _ = cmd.Wait() }() // so that it is no zombie; what becomes of it is for people to see
 	return nil
 }

@@ -261,7 +261,7 @@ func (s *Session) Progress() float64 {
 func (s *Session) Close() error {
 	if s.left != nil {
 		go func() {
-			<-s.left
+			_ = <-s.left // the call's own error has been told
 			_ = s.close()
 		}()
 		return nil

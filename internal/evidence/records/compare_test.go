@@ -125,6 +125,9 @@ func places(t *testing.T, p plain, side kalla.Side, own [3]string) map[string]st
 		}
 		out[key] = place
 	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
 	return out
 }
 

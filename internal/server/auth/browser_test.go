@@ -148,7 +148,7 @@ func FuzzForwardedFor(f *testing.F) {
 		f.Fatal(err)
 	}
 	handler := service.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		io.WriteString(w, auth.ClientAddr(r.Context()).String())
+		_, _ = io.WriteString(w, auth.ClientAddr(r.Context()).String())
 	}))
 	ask := func(t *testing.T, remote string, forwarded ...string) netip.Addr {
 		r := httptest.NewRequest(http.MethodGet, "/", nil)

@@ -40,7 +40,7 @@ func (s *Service) Protect(api huma.API) {
 			if status == http.StatusUnauthorized {
 				ctx.SetHeader("WWW-Authenticate", `Bearer realm="kalla"`)
 			}
-			huma.WriteErr(api, ctx, status, problem)
+			_ = huma.WriteErr(api, ctx, status, problem) // it fails where the client has gone
 			return
 		}
 		next(ctx)

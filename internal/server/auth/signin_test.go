@@ -16,15 +16,6 @@ import (
 	"kalla/internal/state"
 )
 
-// signedInAs signs the administrator in.
-func (s *site) signedInAs(t *testing.T, b *browser) *browser {
-	t.Helper()
-	if a := b.signIn(adminEmail, password); a.status != http.StatusOK {
-		t.Fatalf("%d %s", a.status, a.body)
-	}
-	return b
-}
-
 func TestSignIn(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)

@@ -101,9 +101,9 @@ func handlerOf(service *auth.Service) (huma.API, http.Handler) {
 			func(context.Context, *struct{}) (*struct{}, error) { return nil, nil })
 	}
 	mux.HandleFunc("GET /addr", func(w http.ResponseWriter, r *http.Request) {
-		io.WriteString(w, auth.ClientAddr(r.Context()).String())
+		_, _ = io.WriteString(w, auth.ClientAddr(r.Context()).String())
 	})
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "the web app") })
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "the web app") })
 	return api, service.Middleware(mux)
 }
 

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -181,7 +182,7 @@ func FuzzOf(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		got, err := content.Of(bytes.NewReader(data), int64(len(data)))
 		if err != nil {
-			e, ok := err.(*kalla.Error)
+			e, ok := errors.AsType[*kalla.Error](err)
 			if !ok || e.Hint == "" || e.Why == "" {
 				t.Fatalf("%#v", err)
 			}
