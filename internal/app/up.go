@@ -24,12 +24,16 @@ const (
 	lockFile     = "kalla.lock"
 	keyFile      = "secret.key"
 	logFile      = "kalla.log"
+	oldLog       = ".old" // behind the name of the log before
 	schedulerDir = "scheduler"
 	demoDir      = "demo"
 )
 
 // LogFile is the log of an app with its own scheduler.
 func LogFile(dir string) string { return filepath.Join(dir, logFile) }
+
+// OldLogFile is what was the log until it was too long.
+func OldLogFile(dir string) string { return LogFile(dir) + oldLog }
 
 // StateFile is the database in a data folder.
 func StateFile(dir string) string { return filepath.Join(dir, stateFile) }
@@ -116,7 +120,7 @@ func StartUp(ctx context.Context, cfg UpConfig) (_ *Up, err error) {
 // scheduler is that of the data folder. Its jobs may read whatever this user
 // may, but for what the app keeps to itself.
 func (cfg UpConfig) scheduler(token string) SchedulerConfig {
-	own := []string{logFile, lockFile, keyFile}
+	own := []string{logFile, logFile + oldLog, lockFile, keyFile}
 	for _, suffix := range []string{"", "-wal", "-shm", ".lock"} {
 		own = append(own, stateFile+suffix)
 	}

@@ -60,7 +60,7 @@ func (c *command) up(ctx context.Context, open, demo bool) error {
 	if cfg.Keys, err = c.secretKeys(dir); err != nil {
 		return err
 	}
-	log, err := openLog(app.LogFile(dir))
+	log, err := openLog(app.LogFile(dir), app.OldLogFile(dir))
 	if err != nil {
 		return err
 	}
@@ -100,9 +100,9 @@ func (c *command) up(ctx context.Context, open, demo bool) error {
 // longLog is the size from which a log begins anew, the old one beside it.
 const longLog = 10 << 20
 
-func openLog(path string) (*os.File, error) {
+func openLog(path, old string) (*os.File, error) {
 	if info, err := os.Stat(path); err == nil && info.Size() > longLog {
-		_ = os.Rename(path, path+".old") // a log that is too long is better than none
+		_ = os.Rename(path, old) // a log that is too long is better than none
 	}
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
