@@ -85,7 +85,9 @@ func TestUp(t *testing.T) {
 
 	// One link is for one browser, and what the app keeps is for one user.
 	link := strings.TrimPrefix(p.says(p.stdout, "http://localhost:"), b.base)
-	if resp := newBrowser(t, b.base).send(http.MethodGet, link, nil); resp.Header.Get("Location") != "/sign-in?error=link_expired" {
+	resp := newBrowser(t, b.base).send(http.MethodGet, link, nil)
+	resp.Body.Close()
+	if resp.Header.Get("Location") != "/sign-in?error=link_expired" {
 		t.Errorf("the link again: %s to %s", resp.Status, resp.Header.Get("Location"))
 	}
 	for _, name := range []string{".", "kalla.db", "kalla.db-wal", "secret.key", "kalla.log", "kalla.lock", "scheduler"} {
