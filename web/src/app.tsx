@@ -3,6 +3,7 @@ import { NotFound, PageError, PageLoading } from '@/shell/page'
 import { QueryClient } from '@tanstack/react-query'
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent, redirect } from '@tanstack/react-router'
 import type { ComponentType } from 'react'
+import type { Permission } from './lib/me'
 import { Problem } from './lib/problem'
 import { readRunsSearch } from './runs/search'
 
@@ -35,12 +36,22 @@ const under = { getParentRoute: () => root }
 const pages = [
   createRoute({ ...under, path: '/', component: page('home', 'Home') }),
   createRoute({ ...under, path: '/sources', component: page('sources', 'Sources') }),
-  createRoute({ ...under, path: '/sources/new', component: page('source-new', 'NewSource') }),
+  createRoute({
+    ...under,
+    path: '/sources/new',
+    component: page('source-new', 'NewSource'),
+    staticData: { needs: 'sources.write' },
+  }),
   createRoute({ ...under, path: '/sources/$alias', component: page('source', 'Source') }),
   createRoute({ ...under, path: '/recipes', component: page('recipes', 'Recipes') }),
-  createRoute({ ...under, path: '/recipes/new', component: page('recipe-new', 'NewRecipe') }),
+  createRoute({
+    ...under,
+    path: '/recipes/new',
+    component: page('recipe-new', 'NewRecipe'),
+    staticData: { needs: 'recipes.write' },
+  }),
   createRoute({ ...under, path: '/recipes/$id', component: page('recipe', 'Recipe') }),
-  createRoute({ ...under, path: '/new', component: page('wizard', 'Wizard') }),
+  createRoute({ ...under, path: '/new', component: page('wizard', 'Wizard'), staticData: { needs: 'recipes.write' } }),
   createRoute({
     ...under,
     path: '/runs',
@@ -81,5 +92,9 @@ export const router = createRouter({
 declare module '@tanstack/react-router' {
   interface Register {
     router: typeof router
+  }
+  interface StaticDataRouteOption {
+    /** What one must be allowed to for the page to be shown. */
+    needs?: Permission
   }
 }

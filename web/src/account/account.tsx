@@ -2,11 +2,13 @@ import { api } from '@/lib/api'
 import { data, onSignedOut } from '@/lib/http'
 import { meQuery, MeContext, type Me } from '@/lib/me'
 import { asProblem } from '@/lib/problem'
+import { Page } from '@/shell/page'
 import { Shell } from '@/shell/shell'
-import { ErrorState, Loading } from '@/ui/states'
+import { EmptyState, ErrorState, Loading } from '@/ui/states'
 import { toast } from '@/ui/toast'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
-import { Outlet, useRouter, useRouterState } from '@tanstack/react-router'
+import { Outlet, useMatches, useRouter, useRouterState } from '@tanstack/react-router'
+import { Lock } from 'lucide-react'
 import { useCallback, useEffect, useMemo, useState } from 'react'
 import { Expired } from './expired'
 import { find } from './find'
@@ -75,5 +77,21 @@ function Around({ me }: { me: Me }) {
   )
   const finder = useMemo(() => find(queries, (path) => router.history.push(path)), [queries, router])
   const may = useCallback((permission: string) => me.permissions.includes(permission), [me])
-  return <Shell account={account} find={finder} may={may} />
+  const needs = useMatches({ select: (matches) => matches.at(-1)?.staticData.needs })
+  return (
+    <Shell account={account} find={finder} may={may}>
+      {needs !== undefined && !may(needs) ? <Denied role={me.role} /> : undefined}
+    </Shell>
+  )
+}
+
+/** A page that is not for the reader's role. */
+function Denied({ role }: { role: string }) {
+  return (
+    <Page title="No permission">
+      <EmptyState icon={<Lock size={18} />} title="You may not do this">
+        Your role is {role}: it may read. Ask an administrator for the role preparer.
+      </EmptyState>
+    </Page>
+  )
 }

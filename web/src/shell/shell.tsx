@@ -9,7 +9,7 @@ import { Tooltip } from '@/ui/tooltip'
 import { useQueryClient } from '@tanstack/react-query'
 import { Link, Outlet, useRouter } from '@tanstack/react-router'
 import { CloudOff, PanelLeftClose, PanelLeftOpen } from 'lucide-react'
-import { useEffect, useMemo, useState } from 'react'
+import { useEffect, useMemo, useState, type ReactNode } from 'react'
 import { places, type NavItem } from './nav'
 import { Palette, type Find } from './palette'
 import { Shortcuts } from './shortcuts'
@@ -22,10 +22,12 @@ export interface ShellProps {
   find?: Find
   /** Whether the reader has a permission; without it nothing is kept from them. */
   may?: (permission: string) => boolean
+  /** What is shown instead of the page of the address. */
+  children?: ReactNode
 }
 
 /** What surrounds every page. */
-export function Shell({ account, find, may }: ShellProps) {
+export function Shell({ account, find, may, children }: ShellProps) {
   const router = useRouter()
   const [palette, setPalette] = useState(false)
   const [help, setHelp] = useState(false)
@@ -68,9 +70,7 @@ export function Shell({ account, find, may }: ShellProps) {
         <ConnectionBanner />
         <div className="flex min-h-0 flex-1">
           <Sidebar nav={nav} />
-          <div className="flex min-w-0 flex-1 flex-col">
-            <Outlet />
-          </div>
+          <div className="flex min-w-0 flex-1 flex-col">{children ?? <Outlet />}</div>
         </div>
         <BottomBar nav={nav} />
       </div>

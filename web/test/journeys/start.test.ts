@@ -33,7 +33,10 @@ test('from the link of the first start to the result of the demo', async () => {
   expect(await open.textContent()).toBe(`${(run?.unmatched_left_count ?? 0).toLocaleString('en')} invoices`)
   await recent.getByRole('link', { name: 'Invoices to payments' }).click()
   await page.getByRole('heading', { level: 1, name: 'Invoices to payments' }).waitFor()
-  await page.getByText(percent(run?.match_rate ?? '')).first().waitFor()
+  await page
+    .getByText(percent(run?.match_rate ?? ''))
+    .first()
+    .waitFor()
   expect(new URL(page.url()).pathname).toBe(`/runs/${run?.run_id ?? ''}`)
   expect(errors).toEqual([])
   await context.close()
