@@ -1,0 +1,221 @@
+import { compare, ratio, subtract } from '@/lib/decimal'
+import { count, percent, plural } from '@/lib/format'
+import { PassWaterfall } from '@/charts'
+import type { Evidence, Summary } from '@/recipes/api'
+import { useColumns } from '@/recipes/columns'
+import type { Pass } from '@/recipes/model'
+import { RuleCard } from '@/recipes/rule-card'
+import { Button } from '@/ui/button'
+import { Switch } from '@/ui/choice'
+import { EmptyState, ErrorState, Skeleton } from '@/ui/states'
+import { Stat, Stats } from '@/ui/values'
+import { keepPreviousData, useQuery, useQueryClient } from '@tanstack/react-query'
+import { ArrowRight, LoaderCircle, Plus, RotateCcw } from 'lucide-react'
+import type { Dispatch } from 'react'
+import { trialQuery } from './api'
+import { evidenceOf, evidenceOfPass, recipeOf, type Action, type Rules } from './state'
+import { useDebounced } from './use-debounced'
+
+export interface RulesStepProps {
+  rules: Rules
+  values: Record<string, string>
+  dispatch: Dispatch<Action>
+  onNext: () => void
+  onAgain: () => void
+}
+
+/** The rules that were proposed: each with what speaks for it, and what all of them come to on the records. */
+export function RulesStep({ rules, values, dispatch, onNext, onAgain }: RulesStepProps) {
+  const { left, right } = rules.recipe.sources
+  const passes = rules.recipe.match ?? []
+  const columns = useColumns(rules.recipe)
+  const recipe = recipeOf(rules)
+  const used = recipe.match?.length ?? 0
+  const settled = useDebounced(JSON.stringify(recipe), 400)
+  const options = trialQuery(JSON.parse(settled) as typeof recipe, values)
+  const trial = useQuery({ ...options, enabled: used > 0, placeholderData: keepPreviousData })
+  const client = useQueryClient()
+  const current = settled === JSON.stringify(recipe) && !trial.isPlaceholderData && !trial.isFetching
+
+  if (passes.length === 0)
+    return (
+      <EmptyState
+        title="No rules could be proposed"
+        actions={
+          <Button onClick={() => dispatch({ do: 'add', pass: firstPass(rules) })} icon={<Plus size={14} />}>
+            Add a rule
+          </Button>
+        }
+      >
+        Nothing in {left.alias} and {right.alias} tells which records belong together. Add a rule by hand, or scope the
+        sources.
+      </EmptyState>
+    )
+
+  let at = -1
+  return (
+    <div className="grid grid-cols-[minmax(0,1fr)_19rem] items-start gap-4 max-xl:grid-cols-1">
+      <div className="flex min-w-0 flex-col gap-3">
+        {passes.map((pass, i) => {
+          const on = !rules.off[i]
+          if (on) at++
+          const done = on ? trial.data?.passes?.[at] : undefined
+          return (
+            <RuleCard
+              key={i}
+              number={i + 1}
+              pass={pass}
+              columns={columns}
+              left={left.alias}
+              right={right.alias}
+              dimmed={!on}
+              onChange={(next) => dispatch({ do: 'pass', at: i, pass: next })}
+              onRemove={() => dispatch({ do: 'remove', at: i })}
+              about={<Why evidence={evidenceOfPass(rules, pass)} />}
+              note={(condition) => <Why evidence={evidenceOf(rules, pass, condition)} />}
+              aside={
+                <>
+                  {done && done.name === (pass.name ?? done.name) && (
+                    <span className="num text-xs text-muted" title={`${count(done.pairs)} pairs`}>
+                      matches {count(done.left)} {left.alias}
+                    </span>
+                  )}
+                  <Switch
+                    aria-label={`Use ${pass.name ?? `pass ${i + 1}`}`}
+                    checked={on}
+                    onChange={(next) => dispatch({ do: 'switch', at: i, on: next })}
+                  />
+                </>
+              }
+            />
+          )
+        })}
+        <div className="flex flex-wrap gap-2">
+          <Button small icon={<Plus size={13} />} onClick={() => dispatch({ do: 'add', pass: firstPass(rules) })}>
+            Add a rule
+          </Button>
+          <Button small look="quiet" icon={<RotateCcw size={13} />} onClick={onAgain}>
+            Propose again
+          </Button>
+        </div>
+      </div>
+      <aside aria-label="What the rules come to" className="flex flex-col gap-3 xl:sticky xl:top-0">
+        <div className="card flex flex-col gap-3 p-4">
+          <div className="flex h-6 items-center justify-between gap-2">
+            <h2 className="text-sm font-semibold">On all records</h2>
+            {used > 0 && !current && !trial.error && (
+              <span role="status" className="flex items-center gap-1 text-xs text-muted">
+                <LoaderCircle size={12} className="animate-spin" aria-hidden />
+                Trying
+                {trial.isFetching && (
+                  <Button
+                    small
+                    look="quiet"
+                    onClick={() => void client.cancelQueries({ queryKey: options.queryKey, exact: true })}
+                  >
+                    Cancel
+                  </Button>
+                )}
+              </span>
+            )}
+          </div>
+          {used === 0 ? (
+            <p className="text-sm text-muted">No rule is used, so nothing matches.</p>
+          ) : trial.error ? (
+            <ErrorState error={trial.error} onRetry={() => void trial.refetch()} small />
+          ) : trial.data ? (
+            <Outcome summary={trial.data} rules={rules} current={current} />
+          ) : trial.isFetching ? (
+            <Skeleton className="h-40 w-full" />
+          ) : (
+            <Button small onClick={() => void trial.refetch()}>
+              Try the rules
+            </Button>
+          )}
+        </div>
+        <Button look="primary" disabled={used === 0} onClick={onNext}>
+          {used === passes.length ? 'Accept the rules' : `Accept ${plural(used, 'rule')}`}
+          <ArrowRight size={14} aria-hidden />
+        </Button>
+      </aside>
+    </div>
+  )
+}
+
+/** What the rules come to, with how that changed against what was proposed. */
+function Outcome({ summary, rules, current }: { summary: Summary; rules: Rules; current: boolean }) {
+  const first = useQuery({ ...trialQuery({ ...rules.recipe, match: rules.proposed }, {}), enabled: false }).data
+  const moved = first ? subtract(summary.match_rate, first.match_rate) : '0'
+  const { left, right } = summary
+  return (
+    <div className={current ? undefined : 'opacity-60'}>
+      <Stats>
+        <Stat
+          label="Match rate"
+          value={percent(summary.match_rate)}
+          delta={
+            compare(moved, '0') === 0
+              ? undefined
+              : { text: `${percent(moved)} against the proposal`, good: compare(moved, '0') > 0 }
+          }
+        />
+      </Stats>
+      <dl className="num mt-3 grid grid-cols-[auto_1fr_auto] gap-x-3 gap-y-1 text-sm">
+        {[left, right].map((side) => (
+          <div key={side.alias} className="contents">
+            <dt className="truncate text-muted">{side.alias}</dt>
+            <dd className="text-right">
+              {count(side.matched)} <span className="text-muted">of {count(side.total)} matched</span>
+            </dd>
+            <dd className="text-right text-muted">{percent(ratio(side.matched, side.total), 1)}</dd>
+          </div>
+        ))}
+      </dl>
+      {summary.ambiguous > 0 && (
+        <p className="mt-2 text-xs text-muted">
+          {plural(summary.ambiguous, 'match', 'matches')} had equally good candidates.
+        </p>
+      )}
+      <div className="mt-4">
+        <PassWaterfall
+          side={left.alias}
+          total={left.total}
+          passes={(summary.passes ?? []).map((p) => ({ name: p.name, matched: p.left }))}
+        />
+      </div>
+    </div>
+  )
+}
+
+/** What speaks for a part of a rule, and what against. */
+function Why({ evidence }: { evidence: Evidence | undefined }) {
+  if (!evidence) return null
+  const against = evidence.counter_examples ?? []
+  return (
+    <div className="text-xs text-muted">
+      <p>{evidence.support}</p>
+      {against.length > 0 && (
+        <details>
+          <summary className="cursor-pointer text-accent">
+            {against.length === 1 ? 'One pair' : `${against.length} pairs`} for which it does not hold
+          </summary>
+          <ul className="num mt-0.5 mb-1 border-l-2 border-line pl-2">
+            {against.map((x, i) => (
+              <li key={i}>{x}</li>
+            ))}
+          </ul>
+        </details>
+      )}
+    </div>
+  )
+}
+
+function firstPass(rules: Rules): Pass {
+  const { left, right } = rules.recipe.sources
+  const n = (rules.recipe.match?.length ?? 0) + 1
+  return {
+    name: `pass ${n}`,
+    cardinality: 'one_to_one',
+    when: [{ left: left.primary_key[0] ?? '', right: right.primary_key[0] ?? '' }],
+  }
+}
