@@ -54,16 +54,17 @@ export function RuleCard(props: RuleCardProps) {
           {name}
         </h3>
         {aside}
-        <Select
-          small
-          aria-label={`How many records ${name} matches`}
-          className="w-32"
-          value={pass.cardinality}
-          placeholder="Every pair"
-          disabled={!onChange}
-          onChange={(cardinality) => change({ cardinality })}
-          options={cardinalities}
-        />
+        <span className="w-32 shrink-0">
+          <Select
+            small
+            aria-label={`How many records ${name} matches`}
+            value={pass.cardinality}
+            placeholder="Every pair"
+            disabled={!onChange}
+            onChange={(cardinality) => change({ cardinality })}
+            options={cardinalities}
+          />
+        </span>
         {onChange && (
           <Menu
             trigger={

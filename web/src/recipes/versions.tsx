@@ -51,23 +51,25 @@ export function Versions({ id }: { id: string }) {
       </ol>
       <div className="flex min-w-0 flex-col gap-3">
         <div className="flex flex-wrap items-center gap-2 text-sm">
-          <Select
-            small
-            className="w-32"
-            aria-label="Before"
-            value={String(from)}
-            onChange={(v) => setChosen({ from: Number(v), to })}
-            options={options}
-          />
+          <span className="w-32">
+            <Select
+              small
+              aria-label="Before"
+              value={String(from)}
+              onChange={(v) => setChosen({ from: Number(v), to })}
+              options={options}
+            />
+          </span>
           <span className="text-muted">compared with</span>
-          <Select
-            small
-            className="w-32"
-            aria-label="After"
-            value={String(to)}
-            onChange={(v) => setChosen({ from, to: Number(v) })}
-            options={options}
-          />
+          <span className="w-32">
+            <Select
+              small
+              aria-label="After"
+              value={String(to)}
+              onChange={(v) => setChosen({ from, to: Number(v) })}
+              options={options}
+            />
+          </span>
         </div>
         {from === to ? (
           <p className="text-sm text-muted">

@@ -1,12 +1,12 @@
 import { compare, ratio, subtract } from '@/lib/decimal'
 import { count, percent, plural } from '@/lib/format'
-import { PassWaterfall } from '@/charts'
 import type { Evidence, Summary } from '@/recipes/api'
 import { useColumns } from '@/recipes/columns'
 import type { Pass } from '@/recipes/model'
 import { RuleCard } from '@/recipes/rule-card'
 import { Button } from '@/ui/button'
 import { Switch } from '@/ui/choice'
+import { cx } from '@/ui/cx'
 import { EmptyState, ErrorState, Skeleton } from '@/ui/states'
 import { Stat, Stats } from '@/ui/values'
 import { keepPreviousData, useQuery, useQueryClient } from '@tanstack/react-query'
@@ -165,7 +165,7 @@ function Outcome({ summary, rules, current }: { summary: Summary; rules: Rules; 
           <div key={side.alias} className="contents">
             <dt className="truncate text-muted">{side.alias}</dt>
             <dd className="text-right">
-              {count(side.matched)} <span className="text-muted">of {count(side.total)} matched</span>
+              {count(side.matched)} <span className="text-muted">of {count(side.total)}</span>
             </dd>
             <dd className="text-right text-muted">{percent(ratio(side.matched, side.total), 1)}</dd>
           </div>
@@ -176,14 +176,37 @@ function Outcome({ summary, rules, current }: { summary: Summary; rules: Rules; 
           {plural(summary.ambiguous, 'match', 'matches')} had equally good candidates.
         </p>
       )}
-      <div className="mt-4">
-        <PassWaterfall
-          side={left.alias}
-          total={left.total}
-          passes={(summary.passes ?? []).map((p) => ({ name: p.name, matched: p.left }))}
-        />
-      </div>
+      <Passes summary={summary} />
     </div>
+  )
+}
+
+/** What each pass takes off the left records, until the rest is left. */
+function Passes({ summary }: { summary: Summary }) {
+  const { total, unmatched, alias } = summary.left
+  const rows = (summary.passes ?? []).map((p) => ({ name: p.name, n: p.left, colour: 'bg-chart-1' }))
+  rows.push({ name: 'Unmatched', n: unmatched, colour: 'bg-chart-3' })
+  return (
+    <ol aria-label={`What each pass matches of ${alias}`} className="mt-4 flex flex-col gap-2">
+      {rows.map((row, i) => (
+        <li key={i} className="text-xs">
+          <span className="flex justify-between gap-2">
+            <span className="truncate" title={row.name}>
+              {row.name}
+            </span>
+            <span className="num shrink-0">
+              {count(row.n)} <span className="text-muted">{percent(ratio(row.n, total), 1)}</span>
+            </span>
+          </span>
+          <span aria-hidden className="mt-0.5 block h-1.5 overflow-hidden rounded-full bg-hover">
+            <span
+              className={cx('block h-full rounded-full', row.colour)}
+              style={{ width: `${total === 0 ? 0 : (row.n / total) * 100}%`, minWidth: row.n > 0 ? 2 : 0 }}
+            />
+          </span>
+        </li>
+      ))}
+    </ol>
   )
 }
 
