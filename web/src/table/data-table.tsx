@@ -84,6 +84,20 @@ export function DataTable<R>(props: DataTableProps<R>) {
   const toTop = useEffectEvent(() => show(0, 'start'))
   useEffect(() => toTop(), [rows])
 
+  const tellShown = useEffectEvent((shown: readonly string[]) => props.onShown?.(shown))
+  useEffect(() => tellShown(placed.map((p) => p.column.id)), [placed])
+
+  // There is no place to go to until the rows up to there are known.
+  const { at } = props
+  const reachable = at !== undefined && at < view.length
+  const goAt = useEffectEvent((row: number) => {
+    setActive((was) => ({ ...was, row }))
+    if (row < scroll.top || row >= scroll.top + scroll.fit) show(Math.max(0, row - Math.floor(scroll.fit / 2)), 'start')
+  })
+  useEffect(() => {
+    if (reachable) goAt(at)
+  }, [rows, at, reachable])
+
   const move = useCallback(
     (row: number) => {
       const next = Math.min(Math.max(0, row), view.length - 1)

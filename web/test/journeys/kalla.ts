@@ -10,7 +10,8 @@ import { fileURLToPath } from 'node:url'
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core'
 import { expect } from 'vitest'
 
-const program = process.env['KALLA'] ?? fileURLToPath(new URL('../../../bin/kalla', import.meta.url))
+/** The program that is tried. */
+export const program = process.env['KALLA'] ?? fileURLToPath(new URL('../../../bin/kalla', import.meta.url))
 
 /** How a page is looked at; without, in a wide light window. */
 export interface Look {

@@ -1,11 +1,14 @@
-import AxeBuilder from '@axe-core/playwright'
+import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { inflateRawSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { api, startApp, type App, type Visitor } from './app'
+import { Kalla, looksRight, program, type Visit } from './kalla'
 
-let app: App
+const run = promisify(execFile)
+
+let kalla: Kalla
 let finished: string
 
 interface RunAnswer {
@@ -16,25 +19,23 @@ interface RunAnswer {
 }
 
 beforeAll(async () => {
-  app = await startApp()
-  const visitor = await app.visit()
-  await visitor.page.goto('/runs')
+  kalla = await Kalla.start()
   finished = await vi.waitFor(
     async () => {
-      const [run] = await api<RunAnswer[]>(visitor, '/api/runs')
-      if (run?.status !== 'completed') throw new Error(`the demo's run is ${run?.status ?? 'not there'}`)
-      return run.run_id
+      const [demo] = await kalla.api<RunAnswer[]>('/api/runs')
+      if (demo?.status !== 'completed') throw new Error(`the demo's run is ${demo?.status ?? 'not there'}`)
+      return demo.run_id
     },
     { timeout: 60_000, interval: 200 },
   )
-  await visitor.context.close()
-}, 300_000)
-afterAll(() => app.close(), 30_000)
+}, 120_000)
+afterAll(() => kalla.stop(), 30_000)
 
-/** Starts the demo's recipe again. */
-async function again(visitor: Visitor, change: unknown): Promise<string> {
-  const { run_id } = await api<{ run_id: string }>(visitor, `/api/runs/${finished}/rerun`, change)
-  return run_id
+/** Sends something as the one who visits. */
+async function post<T>(visit: Visit, path: string, data: unknown): Promise<T> {
+  const response = await visit.context.request.post(kalla.url + path, { data, headers: { Origin: kalla.url } })
+  if (!response.ok()) throw new Error(`POST ${path}: ${response.status()} ${await response.text()}`)
+  return (await response.json()) as T
 }
 
 /** The files of a zip archive, by its directory. */
@@ -69,11 +70,9 @@ function rowsOfSheet(files: Map<string, string>, title: RegExp): number {
 }
 
 test('a reason leads to its records, a record back to its place, and all of it into a workbook', async () => {
-  const visitor = await app.visit()
-  const { page, context, errors } = visitor
-  await page.goto(`/runs/${finished}`)
-  const run = await api<RunAnswer>(visitor, `/api/runs/${finished}`)
-  const differs = run.summary?.reasons['left']?.['amount_differs'] ?? 0
+  const { page, context, errors } = await kalla.visit(`/runs/${finished}`)
+  const result = await kalla.api<RunAnswer>(`/api/runs/${finished}`)
+  const differs = result.summary?.reasons['left']?.['amount_differs'] ?? 0
   await page
     .getByRole('figure', { name: /Why invoices/ })
     .getByRole('button', { name: /Amount differs/ })
@@ -116,27 +115,26 @@ test('a reason leads to its records, a record back to its place, and all of it i
   await page.getByText('Whole tables are exported.').waitFor()
   const coming = page.waitForEvent('download')
   await page.getByRole('dialog').getByRole('button', { name: 'Export', exact: true }).click()
-  const path = join(app.dir, 'export.xlsx')
+  const path = join(kalla.dir, 'export.xlsx')
   await (await coming).saveAs(path)
-  expect(rowsOfSheet(unzip(await readFile(path)), /unmatched.*(left|invoices)/i)).toBe(run.summary?.left.unmatched)
+  expect(rowsOfSheet(unzip(await readFile(path)), /unmatched.*(left|invoices)/i)).toBe(result.summary?.left.unmatched)
   expect(errors).toEqual([])
   await context.close()
 })
 
 test('two browsers follow one run, and one of them cancels it', async () => {
-  const [one, two] = [await app.visit(), await app.visit()]
-  await one.page.goto('/runs')
-  await app.kalla('demo', '--rows', '1000000', '--dir', join(app.dir, 'big'))
-  const recipe = await api<{ recipe: unknown }>(one, '/api/recipes/invoices-payments')
-  const source = (alias: string) => ({ alias, uri: join(app.dir, 'big', `${alias}.csv`) })
-  const { run_id } = await api<{ run_id: string }>(one, '/api/runs', {
-    recipe: recipe.recipe,
+  const big = join(kalla.dir, 'big')
+  await run(program, ['demo', '--rows', '1000000', '--dir', big])
+  const { recipe } = await kalla.api<{ recipe: unknown }>('/api/recipes/invoices-payments')
+  const source = (alias: string) => ({ alias, uri: join(big, `${alias}.csv`) })
+  const one = await kalla.visit('/runs')
+  const { run_id } = await post<{ run_id: string }>(one, '/api/runs', {
+    recipe,
     resolved_sources: [source('invoices'), source('payments')],
   })
-  for (const { page } of [one, two]) {
-    await page.goto(`/runs/${run_id}`)
-    await page.getByRole('progressbar', { name: 'Read' }).waitFor()
-  }
+  await one.page.goto(`${kalla.url}/runs/${run_id}`)
+  const two = await kalla.visit(`/runs/${run_id}`)
+  for (const { page } of [one, two]) await page.getByRole('progressbar', { name: 'Read' }).waitFor()
   await two.page.reload()
   await two.page.getByRole('progressbar', { name: 'Read' }).waitFor()
   await one.page.getByRole('button', { name: 'Cancel the run' }).click()
@@ -150,11 +148,11 @@ test('two browsers follow one run, and one of them cancels it', async () => {
 }, 240_000)
 
 test('two runs are compared, and a count leads to what changed', async () => {
-  const visitor = await app.visit()
-  const { page, context, errors } = visitor
-  await page.goto(`/runs/${finished}`)
-  const strict = await again(visitor, { parameters: { tolerance: '0' } })
-  await page.goto(`/runs/${strict}`)
+  const visit = await kalla.visit(`/runs/${finished}`)
+  const { page, context, errors } = visit
+  const again = await post<{ run_id: string }>(visit, `/api/runs/${finished}/rerun`, { parameters: { tolerance: '0' } })
+  const strict = again.run_id
+  await page.goto(`${kalla.url}/runs/${strict}`)
   await page.getByRole('button', { name: 'Compare' }).click()
   await page
     .getByRole('dialog')
@@ -163,8 +161,8 @@ test('two runs are compared, and a count leads to what changed', async () => {
     .click()
   const row = page.getByRole('row', { name: /^Came apart/ })
   const apart = (await row.getByRole('link').first().textContent()) ?? ''
-  const before = await api<RunAnswer>(visitor, `/api/runs/${finished}`)
-  const then = await api<RunAnswer>(visitor, `/api/runs/${strict}`)
+  const before = await kalla.api<RunAnswer>(`/api/runs/${finished}`)
+  const then = await kalla.api<RunAnswer>(`/api/runs/${strict}`)
   expect(Number(apart.replace(/\D/g, ''))).toBe(then.unmatched_left_count - before.unmatched_left_count)
   await row.getByRole('link').first().click()
   const grid = page.getByRole('grid', { name: 'Came apart' })
@@ -187,22 +185,18 @@ describe.each([
   { width: 390, dark: true },
 ])('at $width px, dark: $dark', (look) => {
   test('the pages of a run have no serious fault for axe, and fit', async () => {
-    const { page, context, errors } = await app.visit(look)
-    for (const path of [
-      '',
-      '?tab=matched',
-      '?tab=unmatched_left&at=2&record=left%2FINV-000033',
-      '/records/left/INV-000033',
-    ]) {
-      await page.goto(`/runs/${finished}${path}`)
+    const { page, context, errors } = await kalla.visit(`/runs/${finished}`, look)
+    const paths = {
+      run: '',
+      matched: '?tab=matched',
+      sheet: '?tab=unmatched_left&at=2&record=left%2FINV-000033',
+      record: '/records/left/INV-000033',
+    }
+    for (const [name, path] of Object.entries(paths)) {
+      await page.goto(`${kalla.url}/runs/${finished}${path}`)
       await page.locator('h1').waitFor()
       await expect.poll(() => page.locator('[role=status][aria-label^=Loading]').count()).toBe(0)
-      const { violations } = await new AxeBuilder({ page }).analyze()
-      const serious = violations
-        .filter((v) => v.impact === 'serious' || v.impact === 'critical')
-        .map((v) => `${path} ${v.id}: ${v.nodes.map((n) => n.target.join(' ')).join('\n')}`)
-      expect(serious).toEqual([])
-      expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(look.width)
+      await looksRight(page, `${name}-${look.width}-${look.dark ? 'dark' : 'light'}`)
     }
     expect(errors).toEqual([])
     await context.close()
