@@ -28,7 +28,7 @@ const columns: TableColumn<RunItem>[] = [
         <Link to="/runs/$id" params={{ id: run.run_id }} className={rowLink}>
           {nameOf(run)}
         </Link>
-        <p className="mt-0.5 flex flex-wrap items-center gap-2 text-xs text-muted sm:hidden">
+        <p className="mt-0.5 flex flex-wrap items-center gap-x-2 text-xs text-muted sm:hidden">
           <RunStatus run={run} />
           <DateTime value={run.created_at} relative />
         </p>

@@ -45,15 +45,23 @@ export function Audit() {
   const entries = list.data?.pages.flatMap((page) => page.entries)
   const columns: TableColumn<Entry>[] = [
     { id: 'at', header: 'When', cell: (e) => <DateTime value={e.at} /> },
-    { id: 'actor', header: 'Who', cell: (e) => <span className="block max-w-56 truncate">{e.actor || 'nobody'}</span> },
+    {
+      id: 'actor',
+      header: 'Who',
+      from: 'sm',
+      cell: (e) => <span className="block max-w-56 truncate">{e.actor || 'nobody'}</span>,
+    },
     {
       id: 'action',
       header: 'What',
       grows: true,
       cell: (e) => (
-        <button type="button" className={`${rowLink} whitespace-nowrap`} onClick={() => setOpen(e)}>
-          {words[e.action] ?? e.action}
-        </button>
+        <>
+          <button type="button" className={`${rowLink} text-left`} onClick={() => setOpen(e)}>
+            {words[e.action] ?? e.action}
+          </button>
+          <span className="block truncate text-xs text-muted sm:hidden">{e.actor || 'nobody'}</span>
+        </>
       ),
     },
     {

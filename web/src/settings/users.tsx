@@ -79,8 +79,9 @@ export function Users() {
       header: 'Signs in by',
       from: 'lg',
       cell: (u) => (
-        <span className="text-muted">
-          {[u.has_password && 'password', u.has_oidc && 'OpenID'].filter(Boolean).join(', ') || 'no means yet'}
+        <span className="whitespace-nowrap text-muted">
+          {[u.has_password && 'password', u.has_oidc && 'OpenID'].filter(Boolean).join(', ') ||
+            (u.last_sign_in_at === undefined ? 'no means yet' : 'one-time link')}
         </span>
       ),
     },

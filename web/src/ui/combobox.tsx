@@ -45,7 +45,11 @@ export function Combobox({
     <Popover.Root open={open} onOpenChange={setOpen}>
       <Popover.Trigger
         disabled={disabled === true}
-        className={cx(control, 'flex h-8 items-center justify-between gap-2 text-left pointer-coarse:h-10', className)}
+        className={cx(
+          control,
+          'flex h-8 items-center justify-between gap-2 text-left pointer-coarse:h-10 pointer-coarse:text-sm!',
+          className,
+        )}
         {...rest}
       >
         <span className={cx('truncate', !chosen && 'text-faint')}>{chosen?.label ?? placeholder}</span>

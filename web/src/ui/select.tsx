@@ -36,7 +36,9 @@ export function Select({
         className={cx(
           control,
           'flex items-center justify-between gap-2 text-left data-placeholder:text-faint',
-          small ? 'h-7 text-xs' : 'h-8 pointer-coarse:h-10',
+          // Nothing is typed into it, so no phone zooms.
+          'pointer-coarse:text-sm!',
+          small ? 'h-7 text-xs pointer-coarse:h-9' : 'h-8 pointer-coarse:h-10',
           className,
         )}
         {...rest}
