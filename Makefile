@@ -26,13 +26,23 @@ help: ## this list
 demo: build ## build, then reconcile a small, realistic data set
 	bin/kalla demo
 
+# The web app is part of the program where there is a Node that can build it;
+# make build WEB= does without.
+WEB ?= $(shell scripts/setup.sh node && echo web)
+
 .PHONY: build
-build: compiler ## bin/kalla and the other commands
+build: compiler $(WEB) ## bin/kalla and the other commands, with the web app if there is Node
 	go build $(BUILDFLAGS) -o bin/ $(COMMANDS:%=./cmd/%)
 
 .PHONY: web
-web: ## build the web app into web/dist, which the next make build embeds; needs Node
-	cd web && npm ci && npm run build
+web: web/dist/index.html ## the web app into web/dist, which the next make build embeds; needs Node
+
+web/dist/index.html: web/node_modules/.package-lock.json web/package.json web/index.html web/vite.config.ts $(shell find web/src web/public -type f)
+	cd web && npm run build
+
+web/node_modules/.package-lock.json: web/package-lock.json
+	cd web && npm ci
+	@touch $@
 
 .PHONY: api
 api: ## web/openapi.json from the server's handlers, and the web app's types from that; needs Node
@@ -40,8 +50,9 @@ api: ## web/openapi.json from the server's handlers, and the web app's types fro
 	cd web && npm run api
 
 .PHONY: test-web
-test-web: ## types, eslint, prettier and every test of the web app; needs Node and Chromium
-	cd web && npm ci && npm run check && npm test && npm run build && npm run size && npm run test:browser
+test-web: setup-web ## types, eslint, prettier and every test of the web app, against the program in Chromium; needs Node
+	$(MAKE) build WEB=web
+	cd web && npm run check && npm test && npm run size && npm run test:browser
 
 .PHONY: test
 test: setup check ## everything: installs what is missing, then checks and tests
@@ -70,10 +81,14 @@ bench: build ## measure against a plain DuckDB script: WORKLOADS="cold10k csv1m"
 setup: ## what the tests need: database servers, an S3 server, DuckDB's extensions
 	@scripts/setup.sh test
 
+.PHONY: setup-web
+setup-web: ## what the web app is built and tested with: Node, Chromium
+	@scripts/setup.sh web
+
 .PHONY: compiler
 compiler:
 	@scripts/setup.sh build
 
 .PHONY: clean
 clean: ## remove what was built, not the caches
-	rm -rf bin dist
+	rm -rf bin dist web/dist/assets web/dist/index.html

@@ -3,6 +3,8 @@
 # left alone.
 #
 #   setup.sh build    a C++ compiler, which the embedded engine is linked with
+#   setup.sh node     nothing: succeeds where there is a Node that can build the web app
+#   setup.sh web      Node and Chromium, which the web app is built with and looked at in
 #   setup.sh test     that, PostgreSQL, MariaDB, an S3 server, DuckDB's extensions, schemathesis
 #
 # Packages are installed on Debian and its relatives, as root. Elsewhere the
@@ -33,8 +35,18 @@ need_test() {
   have sqlite3 || packages+=(sqlite3)
   have ps || packages+=(procps)
   have python3 || packages+=(python3)
-  have sqlite3 || packages+=(sqlite3)
   python3 -c 'import ensurepip' >/dev/null 2>&1 || packages+=(python3-venv)
+}
+
+# Node of a version that the tools of the web app take.
+node_fits() {
+  node -e 'const [major, minor] = process.versions.node.split(".").map(Number)
+    process.exit(major > 22 || (major === 22 && minor >= 12) || (major === 20 && minor >= 19) ? 0 : 1)' 2>/dev/null
+}
+
+need_web() {
+  node_fits || packages+=(nodejs)
+  have "${CHROMIUM:-chromium}" || packages+=(chromium)
 }
 
 install_packages() {
@@ -66,6 +78,18 @@ case "${1:-}" in
     need_build
     install_packages
     ;;
+  node)
+    node_fits && have npm
+    ;;
+  web)
+    need_web
+    install_packages
+    # Some packages of Node bring npm along, and do not go with the one of its own.
+    packages=()
+    have npm || packages+=(npm)
+    install_packages
+    node_fits || { echo "setup: Node is $(node --version), too old: 20.19, or 22.12 and later, is needed; see nodejs.org" >&2; exit 1; }
+    ;;
   test)
     need_test
     install_packages
@@ -74,7 +98,7 @@ case "${1:-}" in
     "$here/schemathesis.sh"
     ;;
   *)
-    echo "usage: setup.sh build|test" >&2
+    echo "usage: setup.sh build|node|web|test" >&2
     exit 2
     ;;
 esac
