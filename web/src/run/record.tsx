@@ -145,7 +145,14 @@ function Unmatched({ id, manifest, record, side }: { id: string; manifest: Manif
                           fails && 'font-medium text-bad',
                         )}
                       >
-                        {differenceText(c, side) || (c.same ? <span className="text-muted">none</span> : <None />)}
+                        {differenceText(c, side) ||
+                          (c.same ? (
+                            <span className="text-muted max-sm:hidden">none</span>
+                          ) : (
+                            <span className="max-sm:hidden">
+                              <None />
+                            </span>
+                          ))}
                       </td>
                     </tr>
                   )
