@@ -1,4 +1,3 @@
-import { useCan } from '@/lib/me'
 import { RecipeEditor } from '@/recipes/editor'
 import { slug } from '@/recipes/model'
 import { SaveDialog } from '@/recipes/save-dialog'
@@ -6,7 +5,7 @@ import { useDocument } from '@/recipes/use-document'
 import { Page } from '@/shell/page'
 import { sourcesQuery } from '@/sources/api'
 import { Button } from '@/ui/button'
-import { Loading, NoPermission } from '@/ui/states'
+import { Loading } from '@/ui/states'
 import { useQuery } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
 import { useState } from 'react'
@@ -39,12 +38,11 @@ match:
 
 /** A recipe is written by hand. */
 export function NewRecipe() {
-  const can = useCan('recipes.write')
   const sources = useQuery(sourcesQuery)
-  if (!can || sources.isPending)
+  if (sources.isPending)
     return (
       <Page title="New recipe" crumbs={crumbs}>
-        {can ? <Loading /> : <NoPermission what="write recipes" />}
+        <Loading />
       </Page>
     )
   return <Writing first={template((sources.data ?? []).map((s) => s.alias))} />

@@ -6,7 +6,7 @@ import { sourceQuery } from '@/sources/api'
 import { apiFilters, filterColumns } from '@/sources/filter-columns'
 import { Button } from '@/ui/button'
 import { cx } from '@/ui/cx'
-import { ErrorState, Loading, NoPermission, Skeleton } from '@/ui/states'
+import { ErrorState, Loading, Skeleton } from '@/ui/states'
 import { propose } from '@/wizard/api'
 import { ParametersStep } from '@/wizard/parameters-step'
 import { ReviewStep } from '@/wizard/review-step'
@@ -29,17 +29,6 @@ import { useRef } from 'react'
 
 /** From two sources to a run, in four steps. */
 export function Wizard() {
-  const can = useCan('recipes.write')
-  if (!can)
-    return (
-      <Page title="New reconciliation">
-        <NoPermission what="write recipes" />
-      </Page>
-    )
-  return <Steps />
-}
-
-function Steps() {
   const { state, dispatch, restart } = useWizard()
   const mayUpload = useCan('uploads.write')
   const mayKeep = useCan('sources.write')

@@ -70,11 +70,12 @@ export interface RecipeDocument {
   [field: string]: unknown
 }
 
-/** Reads JSON in which every number with a point or an exponent stays the text that it is written as. */
+/** Reads JSON in which every number but a safe integer stays the text that it is written as. */
 export function readExact(text: string): unknown {
-  const keep = (_key: string, value: unknown, context?: { source?: string }) =>
-    typeof value === 'number' && context?.source !== undefined && !Number.isSafeInteger(value) ? context.source : value
-  return JSON.parse(text, keep) as unknown
+  const exact = text.replace(/"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g, (token) =>
+    token.startsWith('"') || (/^-?\d+$/.test(token) && Number.isSafeInteger(Number(token))) ? token : `"${token}"`,
+  )
+  return JSON.parse(exact) as unknown
 }
 
 /** Whether a value read from JSON can be changed by forms. */

@@ -91,15 +91,6 @@ export function ErrorState({ error, onRetry, small }: ErrorStateProps) {
   )
 }
 
-/** Stands where a page would be that its reader may not use: says what they may not do, and whom to ask. */
-export function NoPermission({ what }: { what: string }) {
-  return (
-    <State icon={<Lock size={18} />} title={`You may not ${what}`}>
-      <p>Ask an administrator for the permission.</p>
-    </State>
-  )
-}
-
 /** Stands where something will be, in its size. Put several into a Loading. */
 export function Skeleton({ className }: { className?: string }) {
   return <span aria-hidden className={cx('block animate-pulse rounded-sm bg-hover', className ?? 'h-4 w-full')} />
