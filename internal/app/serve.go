@@ -45,6 +45,7 @@ type ServerConfig struct {
 	Database  string // see state.Open
 	Keys      *seal.Keys
 	Storage   string        // see server.Config
+	DemoDir   string        // see server.Config
 	Limits    engine.Limits // of the engine that reads evidence
 	MaxUpload int64         // bytes; 0 means the server's default
 	Lease     time.Duration // see server.Config
@@ -202,7 +203,7 @@ func (s *Server) open(ctx context.Context, cfg ServerConfig) error {
 	s.server, err = server.New(server.Config{
 		Version: Version, Mode: cfg.Mode, Store: store, Auth: s.auth, Records: found, Query: reader,
 		Scheduler: scheduler, SchedulerURL: cfg.SchedulerURL, CallbackURL: cfg.CallbackURL, WorkerToken: cfg.WorkerToken, CallbackKey: cfg.CallbackKey,
-		Storage: cfg.Storage, MaxUpload: cfg.MaxUpload, TempDir: cfg.Limits.TempDir, LookupEnv: cfg.LookupEnv,
+		Storage: cfg.Storage, DemoDir: cfg.DemoDir, MaxUpload: cfg.MaxUpload, TempDir: cfg.Limits.TempDir, LookupEnv: cfg.LookupEnv,
 		Web: web.FS(), Log: cfg.Log, Lease: cfg.Lease,
 	})
 	return err

@@ -99,7 +99,7 @@ func StartUp(ctx context.Context, cfg UpConfig) (_ *Up, err error) {
 	reader.Memory = ReaderMemory()
 	u.server, err = StartServer(ctx, ServerConfig{
 		Mode: "up", Host: "127.0.0.1", Port: cfg.Port, MorePorts: 10, Loopback: true,
-		Database: StateFile(cfg.Dir), Keys: cfg.Keys, Storage: cfg.Dir, Limits: reader, MaxUpload: cfg.MaxUpload, Lease: upLease,
+		Database: StateFile(cfg.Dir), Keys: cfg.Keys, Storage: cfg.Dir, DemoDir: filepath.Join(cfg.Dir, demoDir), Limits: reader, MaxUpload: cfg.MaxUpload, Lease: upLease,
 		SchedulerURL: u.scheduler.URL(), WorkerToken: token, PublicURL: cfg.PublicURL, LookupEnv: cfg.LookupEnv, Log: log,
 	})
 	if err != nil {
@@ -109,7 +109,7 @@ func StartUp(ctx context.Context, cfg UpConfig) (_ *Up, err error) {
 		return nil, &kalla.Error{Code: kalla.CodeInternal, Op: opening, Where: cfg.Dir, Err: err}
 	}
 	if cfg.Demo {
-		if err := u.server.server.Demo(ctx, filepath.Join(cfg.Dir, demoDir)); err != nil {
+		if _, err := u.server.server.Demo(ctx); err != nil {
 			return nil, err
 		}
 	}

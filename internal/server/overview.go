@@ -49,7 +49,7 @@ func (s *Server) overview(ctx context.Context, _ *none) (*body[Overview], error)
 		return nil, s.problem(ctx, err)
 	}
 	out.Sources = int(sources)
-	out.Demo = sources == 0 && len(recipes.Items) == 0 && len(recent.Items) == 0
+	out.Demo = s.cfg.DemoDir != "" && sources == 0 && len(recipes.Items) == 0 && len(recent.Items) == 0
 	return &body[Overview]{out}, nil
 }
 

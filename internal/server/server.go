@@ -55,6 +55,9 @@ type Config struct {
 	Storage   string
 	MaxUpload int64  // bytes; default 5 GiB
 	TempDir   string // for exports, and for evidence from a bucket; default the system's
+	// DemoDir is where demo data is made: an absolute path that the scheduler can
+	// read. Empty offers none.
+	DemoDir   string
 	LookupEnv func(string) (string, bool)
 
 	Web fs.FS        // files of the web app, with index.html at the root
@@ -209,7 +212,7 @@ func (s *Server) routes() http.Handler {
 	s.cfg.Auth.Register(api)
 	for _, register := range []func(huma.API){
 		s.registerRuns, s.registerEvents, s.registerWorker, s.registerRecords, s.registerEvidence,
-		s.registerOverview, s.registerAudit, s.registerAbout,
+		s.registerOverview, s.registerDemo, s.registerAudit, s.registerAbout,
 		s.registerSources, s.registerRecipes, s.registerUploads,
 	} {
 		register(api)

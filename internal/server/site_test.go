@@ -57,6 +57,7 @@ type options struct {
 	keys      *seal.Keys
 	scheduler string // URL
 	storage   string
+	demo      string // folder for demo data; empty offers none
 	callback  string // URL
 	lease     time.Duration
 	attempts  int
@@ -137,7 +138,7 @@ func newSite(t testing.TB, o options) *site {
 	}
 	s.server, err = server.New(server.Config{
 		Version: "test", Mode: "serve", Store: s.store, Auth: signIn, Records: files, Query: reader, Scheduler: client, SchedulerURL: o.scheduler,
-		CallbackURL: o.callback, WorkerToken: workerToken, Storage: s.storage, TempDir: t.TempDir(), LookupEnv: o.env, Web: o.web, Log: log,
+		CallbackURL: o.callback, WorkerToken: workerToken, Storage: s.storage, DemoDir: o.demo, TempDir: t.TempDir(), LookupEnv: o.env, Web: o.web, Log: log,
 		Lease: o.lease, MaxAttempts: o.attempts, MaxUpload: o.maxUpload, Now: o.now,
 	})
 	check(t, err)

@@ -314,7 +314,7 @@ type Overview struct {
 	Recipes   []RecipeItem `json:"recipes" doc:"With the rates of their last runs"`
 	Open      OpenRecords  `json:"open" doc:"Records that wait in the latest completed run of each recipe"`
 	Sources   int          `json:"sources"`
-	Demo      bool         `json:"demo" doc:"Whether demo data can be offered: nothing is there yet"`
+	Demo      bool         `json:"demo" doc:"Whether POST /api/demo would work: nothing is there yet"`
 }
 
 // OpenRecords counts unmatched records.

@@ -13,8 +13,9 @@ import { Select } from '@/ui/select'
 import { ErrorState, Loading, Skeleton } from '@/ui/states'
 import { Status } from '@/ui/status'
 import { rowLink } from '@/ui/table'
+import { toast } from '@/ui/toast'
 import { DateTime, Percent } from '@/ui/values'
-import { useQuery } from '@tanstack/react-query'
+import { useMutation, useQuery } from '@tanstack/react-query'
 import { Link, useNavigate } from '@tanstack/react-router'
 import { ArrowRight, CircleCheck } from 'lucide-react'
 import { useState, type ReactNode } from 'react'
@@ -40,7 +41,7 @@ export function Home() {
     <Page title="Home" actions={start}>
       {overview ? (
         isUntouched(overview) ? (
-          <FirstSteps sources={overview.sources} />
+          <FirstSteps sources={overview.sources} demo={overview.demo} />
         ) : (
           <Busy overview={overview} />
         )
@@ -62,8 +63,14 @@ export function Home() {
 const isUntouched = (overview: Overview) => !overview.recent?.length && !overview.recipes?.length
 
 /** An installation in which nothing was reconciled yet. */
-function FirstSteps({ sources }: { sources: number }) {
+function FirstSteps({ sources, demo }: { sources: number; demo: boolean }) {
   const may = useCan('recipes.write')
+  const navigate = useNavigate()
+  const start = useMutation({
+    mutationFn: () => data(api.POST('/api/demo')),
+    onSuccess: ({ run_id }) => navigate({ to: '/runs/$id', params: { id: run_id } }),
+    onError: (cause) => toast.failed('Making the demo data', cause),
+  })
   const steps = [
     {
       title: 'Choose two sources',
@@ -100,6 +107,11 @@ function FirstSteps({ sources }: { sources: number }) {
             <Button asChild look="primary">
               <Link to="/new">New reconciliation</Link>
             </Button>
+            {demo && (
+              <Button busy={start.isPending} onClick={() => start.mutate()}>
+                Try it with demo data
+              </Button>
+            )}
             <Button asChild>
               <Link to="/sources">{sources > 0 ? `See ${plural(sources, 'source')}` : 'Add a source'}</Link>
             </Button>
