@@ -60,6 +60,13 @@ var postgres = sync.OnceValues(func() (*PG, error) {
 	if existing := os.Getenv("KALLA_TEST_DATABASE_URL"); existing != "" {
 		return newPG(existing, nil)
 	}
+	return startPG("QUIT", nil, "fsync=off", "synchronous_commit=off", "full_page_writes=off")
+})
+
+// startPG starts a private cluster: by a command that takes the server's as its
+// further arguments, and ends at the signal; nil is the server itself. The
+// settings come beside those that all have.
+func startPG(signal string, by func(dir string) []string, settings ...string) (*PG, error) {
 	const install = "apt-get install postgresql (or make setup), or set KALLA_TEST_DATABASE_URL"
 	initdb, err := program("initdb", install, "/usr/lib/postgresql/*/bin")
 	if err != nil {
@@ -76,7 +83,7 @@ var postgres = sync.OnceValues(func() (*PG, error) {
 	p, port, err := launch(service{
 		name:    "postgres",
 		account: "postgres",
-		signal:  "QUIT",
+		signal:  signal,
 		prepare: func(p *process) error {
 			pwfile := filepath.Join(p.dir, "password")
 			if err := os.WriteFile(pwfile, []byte(password+"\n"), 0o644); err != nil { // in a folder that only its owner enters
@@ -86,9 +93,15 @@ var postgres = sync.OnceValues(func() (*PG, error) {
 				"--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--locale-provider=icu", "--icu-locale=en-US", "--no-sync")
 		},
 		command: func(dir string, port int) []string {
-			return []string{server, "-D", filepath.Join(dir, "data"), "-p", strconv.Itoa(port),
-				"-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "max_connections=200",
-				"-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "autovacuum=off"}
+			var command []string
+			if by != nil {
+				command = by(dir)
+			}
+			command = append(command, server, "-D", filepath.Join(dir, "data"), "-p", strconv.Itoa(port))
+			for _, s := range append([]string{"listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=200", "autovacuum=off"}, settings...) {
+				command = append(command, "-c", s)
+			}
+			return command
 		},
 		probe: func(port int) error { return ping("pgx", admin(port)) },
 	})
@@ -96,7 +109,7 @@ var postgres = sync.OnceValues(func() (*PG, error) {
 		return nil, err
 	}
 	return newPG(admin(port), p)
-})
+}
 
 // newPG creates the role that owns the test databases.
 func newPG(adminURL string, p *process) (*PG, error) {
