@@ -1,4 +1,4 @@
-import { api, type Run, type Schema } from '@/lib/api'
+import { api, isActive, type Run, type Schema } from '@/lib/api'
 import { bytes, count, duration, plural } from '@/lib/format'
 import { data } from '@/lib/http'
 import { useCan } from '@/lib/me'
@@ -104,19 +104,20 @@ export function RunFacts({
 }) {
   const took = run.started_at && run.ended_at ? Date.parse(run.ended_at) - Date.parse(run.started_at) : undefined
   const parameters = Object.entries(run.parameters ?? {})
+  const engine = summary ? `${summary.engine.name} ${summary.engine.version}` : run.engine
   return (
     <KeyValue
       items={[
         { label: 'Submitted', value: <DateTime value={run.created_at} /> },
         { label: 'By', value: run.created_by || <None /> },
-        { label: 'Started', value: <DateTime value={run.started_at} /> },
-        { label: 'Ended', value: <DateTime value={run.ended_at} /> },
+        ...(run.started_at === undefined ? [] : [{ label: 'Started', value: <DateTime value={run.started_at} /> }]),
+        ...(run.ended_at === undefined ? [] : [{ label: 'Ended', value: <DateTime value={run.ended_at} /> }]),
         ...(took === undefined ? [] : [{ label: 'Took', value: duration(took) }]),
-        ...(summary?.stages ?? []).map((s) => ({ label: `  ${stageWords[s.name] ?? s.name}`, value: duration(s.ms) })),
-        {
-          label: 'Engine',
-          value: summary ? `${summary.engine.name} ${summary.engine.version}` : run.engine || <None />,
-        },
+        ...(summary?.stages ?? []).map((s) => ({
+          label: `of that ${stageWords[s.name] ?? s.name}`,
+          value: duration(s.ms),
+        })),
+        ...(engine ? [{ label: 'Engine', value: engine }] : []),
         ...(manifest ? [{ label: 'Kalla', value: manifest.kalla }] : []),
         ...(manifest?.evidence === 'keys' ? [{ label: 'Evidence', value: 'keys, reasons and differences only' }] : []),
         ...(run.attempt > 1 ? [{ label: 'Attempts', value: count(run.attempt) }] : []),
@@ -149,7 +150,7 @@ export function RecipeAsRun({ run }: { run: Run }) {
   return (
     <>
       <div className="mb-3 flex min-h-7 items-center justify-between gap-2">
-        <h2 className="text-sm font-semibold">Recipe as it ran</h2>
+        <h2 className="text-sm font-semibold">{isActive(run) ? 'Recipe' : 'Recipe as it ran'}</h2>
         {run.recipe_version !== undefined && run.recipe_version > 0 && (
           <Link to="/recipes/$id" params={{ id: run.recipe_id }} className="text-sm text-accent underline">
             {run.recipe_name ?? run.recipe_id}, version {run.recipe_version}
