@@ -42,7 +42,7 @@ SIGTERM stops it in order; runs go on at the scheduler. kalla up needs neither d
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.serve(cmd.Context()) },
 	}
 	addSettingFlags(cmd, keyPort, keyBindHost, keyData, keyStorage, keyWorkerURL, keyCallbackURL, keyPublicURL, keyTLSCert, keyTLSKey, keyTrustedProxy,
-		keyMaxUpload, keySecretKeyFile, keyTokenFile, keyMemory, keyThreads, keyTempDir, keyGrace, keyLogFormat)
+		keyMaxUpload, keyLease, keySecretKeyFile, keyTokenFile, keyMemory, keyThreads, keyTempDir, keyGrace, keyLogFormat)
 	acceptDataDir(cmd)
 	return cmd
 }
@@ -133,6 +133,7 @@ func (c *command) serverConfig() (app.ServerConfig, error) {
 	cfg.Limits.Memory = cmp.Or(cfg.Limits.Memory, app.ReaderMemory())
 	cfg.Port, _ = strconv.Atoi(s.get(keyPort))
 	cfg.MaxUpload, _ = parseBytes(s.get(keyMaxUpload))
+	cfg.Lease, _ = time.ParseDuration(s.get(keyLease))
 	cfg.Loopback = loopback(cfg.Host)
 	cfg.TrustedProxies, _ = networks(s.get(keyTrustedProxy))
 	if cfg.Storage == "" {

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"time"
 
 	"kalla/internal/server/auth"
 	"kalla/internal/source"
@@ -23,6 +24,7 @@ const (
 	keyTLSKey        = "tls_key"
 	keyTrustedProxy  = "trusted_proxy"
 	keyMaxUpload     = "max_upload"
+	keyLease         = "lease"
 	keySecretKey     = "secret_key"
 	keySecretKeyFile = "secret_key_file"
 	keyAdminEmail    = "admin_email"
@@ -61,6 +63,8 @@ var appSettings = []setting{
 		help: "address or network whose X-Forwarded-For and -Proto are believed, such as 10.0.0.0/8; may be repeated"},
 	{key: keyMaxUpload, of: kallaProgram, flag: "max-upload", env: []string{"KALLA_MAX_UPLOAD"}, def: "5GB", example: "SIZE", check: checkSize,
 		help: "largest file that may be uploaded"},
+	{key: keyLease, of: kallaProgram, flag: "lease", env: []string{"KALLA_LEASE"}, def: "1m", example: "DURATION", check: checkLease,
+		help: "how long kalla serve waits for a scheduler that is silent about a run, before it has the run made again"},
 	{key: keySecretKey, of: kallaProgram, env: []string{"KALLA_SECRET_KEY"}, mask: hide,
 		help: "seals stored credentials: 32 bytes in base64; older keys may follow after commas"},
 	{key: keySecretKeyFile, of: kallaProgram, flag: "secret-key-file", env: []string{"KALLA_SECRET_KEY_FILE"}, example: "PATH",
@@ -103,6 +107,13 @@ func checkURL(v string) error {
 func checkSize(v string) error {
 	_, err := parseBytes(v)
 	return err
+}
+
+func checkLease(v string) error {
+	if d, err := time.ParseDuration(v); err != nil || d < 5*time.Second || d > 24*time.Hour {
+		return fmt.Errorf("%q is not a duration such as 30s or 5m, of 5s at least", v)
+	}
+	return nil
 }
 
 func checkNetworks(v string) error {
