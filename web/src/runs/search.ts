@@ -20,7 +20,7 @@ export const shownStates = {
 export function readRunsSearch(search: Record<string, unknown>): RunsSearch {
   const { state, recipe, days } = search
   return {
-    ...(typeof state === 'string' && state in shownStates && { state: state as keyof typeof shownStates }),
+    ...(typeof state === 'string' && Object.hasOwn(shownStates, state) && { state: state as keyof typeof shownStates }),
     ...(typeof recipe === 'string' && recipe !== '' && { recipe }),
     ...(typeof days === 'number' && days > 0 && { days }),
   }
