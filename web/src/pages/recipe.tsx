@@ -86,7 +86,7 @@ function Found({ recipe, etag }: { recipe: RecipeInfo; etag: string | null }) {
           {recipe.last_run && (
             <>
               {' · '}
-              <Link to="/runs/$id" params={{ id: recipe.last_run.run_id }} className="text-accent hover:underline">
+              <Link to="/runs/$id" params={{ id: recipe.last_run.run_id }} className="text-accent underline">
                 last run{' '}
                 {recipe.last_run.match_rate ? <Percent value={recipe.last_run.match_rate} /> : recipe.last_run.status}
               </Link>

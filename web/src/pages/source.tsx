@@ -135,7 +135,7 @@ function Found({ source, etag }: { source: SourceInfo; etag: string | null }) {
                   : usedBy.map((id, i) => (
                       <span key={id}>
                         {i > 0 && ', '}
-                        <Link to="/recipes/$id" params={{ id }} className="text-accent hover:underline">
+                        <Link to="/recipes/$id" params={{ id }} className="text-accent underline">
                           {id}
                         </Link>
                       </span>

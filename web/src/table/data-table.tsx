@@ -271,12 +271,12 @@ export function DataTable<R>(props: DataTableProps<R>) {
         </div>
         {!view.ready && !failed && <Waiting />}
         {view.length === 0 && view.ready && (
-          <div className="sticky left-0">{props.empty ?? <EmptyState title="No rows" />}</div>
+          <Message>{props.empty ?? <EmptyState title="No rows" />}</Message>
         )}
         {failed && !view.ready && (
-          <div className="sticky left-0">
+          <Message>
             <ErrorState error={view.error} onRetry={() => rows.retry()} />
-          </div>
+          </Message>
         )}
       </div>
       {failed && view.ready && (
@@ -293,6 +293,15 @@ export function DataTable<R>(props: DataTableProps<R>) {
         </div>
       )}
     </section>
+  )
+}
+
+/** What stands in place of rows: a grid holds nothing else. */
+function Message({ children }: { children: ReactNode }) {
+  return (
+    <div role="row" className="sticky left-0">
+      <div role="gridcell">{children}</div>
+    </div>
   )
 }
 

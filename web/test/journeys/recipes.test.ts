@@ -1,0 +1,111 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { Kalla, looksRight } from './kalla'
+
+let kalla: Kalla
+beforeAll(async () => {
+  kalla = await Kalla.start()
+})
+afterAll(() => kalla.stop())
+
+const path = '/recipes/invoices-payments'
+
+interface Recipe {
+  version: number
+  document: string
+}
+
+test('a recipe with a fault is told where, mended, saved and compared', async () => {
+  const { page, context, errors } = await kalla.visit('/recipes')
+  await page.getByRole('link', { name: 'Invoices to payments' }).click()
+  await page.getByText('Nothing is wrong with it').waitFor()
+  await looksRight(page, 'recipe')
+
+  // The fault is marked at its line, and said below.
+  const editor = page.getByRole('textbox', { name: 'Recipe as YAML' })
+  await editor.waitFor()
+  const { document } = await kalla.api<Recipe>(`/api${path}`)
+  const line = document.split('\n').findIndex((l) => l.includes('within: "0.02"'))
+  expect(line).toBeGreaterThan(0)
+  const type = async (text: string) => {
+    await editor.focus()
+    await page.keyboard.press('Control+a')
+    await page.keyboard.insertText(text)
+  }
+  await type(document.replace('within: "0.02"', 'wihtin: "0.02"'))
+  await page.getByText('1 fault').waitFor()
+  await page.getByText(`line ${line + 1}`).waitFor()
+  await page.locator('.cm-lint-marker-error').waitFor()
+  expect(await page.getByRole('button', { name: 'Save' }).isDisabled()).toBe(true)
+  await looksRight(page, 'recipe-fault')
+
+  await type(document.replace('within: "0.02"', 'within: "0.05"'))
+  await page.getByText('Nothing is wrong with it').waitFor()
+  // The words follow.
+  await page.getByText(/Pass 1.*at most 0\.05/).waitFor()
+  await page.getByRole('button', { name: 'Save' }).click()
+  await page.getByLabel(/What was changed/).fill('Bank charges')
+  await page.getByRole('dialog').getByRole('button', { name: 'Save' }).click()
+  await page.getByText('Saved as version 2').first().waitFor()
+
+  await page.getByRole('tab', { name: /Versions/ }).click()
+  await page.getByText('Local user: Bank charges').waitFor()
+  await page
+    .getByRole('list', { name: 'Changes in words' })
+    .getByText(/0\.02.*0\.05/)
+    .waitFor()
+  const text = page.getByRole('region', { name: 'Text side by side' })
+  await text.getByText('within: "0.05"').waitFor()
+  await text.getByText('within: "0.02"').first().waitFor()
+  await looksRight(page, 'recipe-versions')
+  expect(errors).toEqual([])
+  await context.close()
+})
+
+test('a rule changed by its form changes the YAML', async () => {
+  const { page, context, errors } = await kalla.visit(path)
+  await page.getByText('Nothing is wrong with it').waitFor()
+  await page.getByRole('button', { name: 'Edit pass 1' }).click()
+  await page.getByRole('button', { name: /^Change: payment_date is 0 to 60 days after/ }).click()
+  await page.getByLabel('To, in days').fill('90')
+  await looksRight(page, 'condition')
+  await page.getByRole('dialog').getByRole('button', { name: 'Change' }).click()
+  await page.getByRole('button', { name: /^Change: payment_date is 0 to 90 days after/ }).waitFor()
+  await expect.poll(() => page.getByRole('textbox', { name: 'Recipe as YAML' }).textContent()).toMatch(/\[0, 90\]/)
+  await page.getByText('Not saved').waitFor()
+  await page.getByRole('button', { name: 'Discard' }).click()
+  await page.getByText('Version 2').first().waitFor()
+  expect(errors).toEqual([])
+  await context.close()
+})
+
+test('of two who save, the second is shown what differs', async () => {
+  const one = await kalla.visit(path)
+  const two = await kalla.visit(path)
+  const { document } = await kalla.api<Recipe>(`/api${path}`)
+  for (const [{ page }, name] of [
+    [one, 'First'],
+    [two, 'Second'],
+  ] as const) {
+    await page.getByText('Nothing is wrong with it').waitFor()
+    const editor = page.getByRole('textbox', { name: 'Recipe as YAML' })
+    await editor.focus()
+    await page.keyboard.press('Control+a')
+    await page.keyboard.insertText(document.replace(/^name: .*$/m, `name: ${name}`))
+  }
+  for (const { page } of [one, two]) {
+    await page.getByText('Nothing is wrong with it').waitFor()
+    await page.getByRole('button', { name: 'Save' }).click()
+    await page.getByRole('dialog').getByRole('button', { name: 'Save' }).click()
+    if (page === one.page) await page.getByText('Saved as version 3').first().waitFor()
+  }
+  const dialog = two.page.getByRole('dialog')
+  await dialog.getByText(/saved version 3 while you were editing/).waitFor()
+  await dialog.getByText('name: First').waitFor()
+  await looksRight(two.page, 'recipe-conflict')
+  await dialog.getByRole('button', { name: 'Save mine' }).click()
+  await two.page.getByText('Saved as version 4').first().waitFor()
+  expect((await kalla.api<Recipe>(`/api${path}`)).document).toContain('name: Second')
+  expect(one.errors).toEqual([])
+  await one.context.close()
+  await two.context.close()
+})
