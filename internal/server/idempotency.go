@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"sync"
 	"time"
 
 	"kalla/internal/problem"
@@ -15,9 +16,9 @@ import (
 )
 
 const (
-	// claimTime is how long an answer may take; after it another request of the
-	// same key is done.
-	claimTime = bodyTime + answerTime
+	// claimTime is how long a request keeps others of the same key waiting after
+	// the last sign of life from whoever answers it: a process may have died over it.
+	claimTime = 10 * time.Second
 	// keepAnswer is how long a repeated request gets the answer of the first.
 	keepAnswer = 24 * time.Hour
 	// maxKept is the longest answer that is kept, in bytes; those of changes are short.
@@ -69,7 +70,18 @@ func (s *Server) keeping(w http.ResponseWriter, r *http.Request, next http.Handl
 	ctx := context.WithoutCancel(r.Context()) // whoever repeats is one whose connection broke
 	copied := &copier{ResponseWriter: w}
 	done := false
+	answering, stop := context.WithCancel(ctx)
+	var holding sync.WaitGroup
+	holding.Go(func() {
+		for sleep(answering, claimTime/4) {
+			if err := s.store.Hold(answering, i, claim, claimTime); err != nil && answering.Err() == nil {
+				s.logOf(ctx).Warn("a request that goes on could not say so", "error", err)
+			}
+		}
+	})
 	defer func() {
+		stop()
+		holding.Wait()
 		var err error
 		if done && copied.status/100 == 2 && copied.body.Len() <= maxKept {
 			err = s.store.Answered(ctx, i, claim, state.Answer{Status: copied.status, ContentType: w.Header().Get("Content-Type"), Body: copied.body.Bytes()}, keepAnswer)

@@ -47,7 +47,7 @@ type idempotencyKey struct {
 
 // Claim lets one of several equal requests be done. The caller who gets a claim
 // does it, then calls Answered or Abandon; until then, but for no longer than
-// busy, the others get ErrBusy. Afterwards they get the answer instead of a
+// busy from now or from the last Hold, the others get ErrBusy. Afterwards they get the answer instead of a
 // claim. A key that was used for another request is ErrConstraint.
 func (s *Store) Claim(ctx context.Context, i Idempotent, busy time.Duration) (claim string, answer *Answer, err error) {
 	const op = "looking for an earlier answer"
@@ -82,6 +82,16 @@ func (s *Store) Claim(ctx context.Context, i Idempotent, busy time.Duration) (cl
 		return "", nil, err
 	}
 	return claim, answer, nil
+}
+
+// Hold keeps a claimed request from being done by others for another while. A
+// claim that went to another meanwhile, or is answered, stays as it is.
+func (s *Store) Hold(ctx context.Context, i Idempotent, claim string, busy time.Duration) error {
+	return s.change(ctx, "going on with the request", func(ctx context.Context, tx bun.Tx) error {
+		_, err := tx.NewUpdate().Model((*idempotencyKey)(nil)).Set("expires_at = ?", micros(s.now().Add(busy))).
+			Where("user_id = ?", i.UserID).Where("key = ?", i.Key).Where("claim = ?", claim).Where("status = 0").Exec(ctx)
+		return err
+	})
 }
 
 // Answered keeps the answer of a claimed request for a time. The answer of a

@@ -254,13 +254,20 @@ func testIdempotency(t *testing.T, url string) {
 	ok(t, s.Abandon(ctx, req, claim)) // it failed: the next may try
 	second, _, err := s.Claim(ctx, req, time.Minute)
 	ok(t, err)
-	clock.Pass(time.Minute) // whoever claimed it died
+	clock.Pass(59 * time.Second)
+	ok(t, s.Hold(ctx, req, second, time.Minute)) // it takes longer
+	clock.Pass(59 * time.Second)
+	if _, _, err := s.Claim(ctx, req, time.Minute); !errors.Is(err, state.ErrBusy) {
+		t.Errorf("a request that is held: %v", err)
+	}
+	clock.Pass(time.Second) // whoever claimed it died
 	third, _, err := s.Claim(ctx, req, time.Minute)
 	ok(t, err)
 	if second == "" || third == "" || second == third {
 		t.Errorf("claims %q and %q", second, third)
 	}
 	ok(t, s.Answered(ctx, req, second, state.Answer{Status: 500}, time.Hour)) // too late
+	ok(t, s.Hold(ctx, req, second, time.Hour))
 	ok(t, s.Answered(ctx, req, third, state.Answer{Status: 202, ContentType: "application/json", Body: []byte("{\x00}")}, time.Hour))
 	_, answer, err := s.Claim(ctx, req, time.Minute)
 	ok(t, err)
