@@ -45,7 +45,7 @@ func TestSchedulerLoad(t *testing.T) {
 	for _, runID := range []string{"blocker-1", "blocker-2"} {
 		d.submit(t, endless(t, runID, filepath.Join(dir, "out", runID)))
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*patience)
 	defer cancel()
 	for { // until both run
 		e, err := d.Engine(ctx)

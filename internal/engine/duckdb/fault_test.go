@@ -2,6 +2,7 @@ package duckdb_test
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"net/url"
 	"os"
@@ -70,6 +71,19 @@ func hostOf(t *testing.T, databaseURL string) string {
 	return u.Host
 }
 
+// whileReading waits until the engine has read from the database for a while,
+// and evaluates an expression for the connection that does.
+func whileReading(t *testing.T, db *sql.DB, do string) {
+	for reads := false; !reads; time.Sleep(10 * time.Millisecond) {
+		err := db.QueryRowContext(t.Context(), `SELECT count(`+do+`) > 0 FROM pg_stat_activity
+			WHERE application_name = 'kalla' AND datname = current_database() AND query LIKE '%pg_sleep%' AND state = 'active' AND now() - query_start > '0.3s'`).Scan(&reads)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+	}
+}
+
 // TestSourceDies: a server that goes while it is read is an error of the source, soon, without a secret.
 func TestSourceDies(t *testing.T) {
 	pg := testenv.Postgres(t)
@@ -95,17 +109,10 @@ func TestSourceDies(t *testing.T) {
 	}{
 		{"backend terminated", func(t *testing.T, p *testenv.Proxy) string { return through(t, p, databaseURL, slow) }, hostOf(t, databaseURL),
 			func(t *testing.T, _ *testenv.Proxy) {
-				for ended := false; !ended; time.Sleep(10 * time.Millisecond) {
-					err := db.QueryRowContext(t.Context(), `SELECT count(pg_terminate_backend(pid)) > 0 FROM pg_stat_activity
-						WHERE application_name = 'kalla' AND datname = current_database() AND query LIKE '%pg_sleep%' AND state = 'active' AND now() - query_start > '0.3s'`).Scan(&ended)
-					if err != nil {
-						t.Error(err)
-						return
-					}
-				}
+				whileReading(t, db, "pg_terminate_backend(pid)")
 			}, "broke off"},
 		{"connection to the database breaks", func(t *testing.T, p *testenv.Proxy) string { return through(t, p, databaseURL, slow) }, hostOf(t, databaseURL),
-			func(_ *testing.T, p *testenv.Proxy) { time.Sleep(500 * time.Millisecond); p.Break() }, "broke off"},
+			func(t *testing.T, p *testenv.Proxy) { whileReading(t, db, "pid"); p.Break() }, "broke off"},
 		{"download cut", func(_ *testing.T, p *testenv.Proxy) string {
 			p.CutDownloads(5 << 20)
 			return "s3://" + name + "/big.csv?endpoint=" + url.QueryEscape("http://"+p.Host+":"+p.Port) + "&key_id=" + bucket.AccessKey + "&secret=" + url.PathEscape(bucket.SecretKey)
