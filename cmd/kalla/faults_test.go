@@ -44,10 +44,8 @@ type faults struct {
 
 // submitted is a run whose POST was answered.
 type submitted struct {
-	key        string
-	stopped    bool // somebody asked for its end
-	followed   bool
-	reconnects int
+	key     string
+	stopped bool // somebody asked for its end
 }
 
 // daemon is a program that is started again when it was killed.
@@ -228,8 +226,7 @@ func (f *faults) submit(client int) {
 			f.mu.Unlock()
 			switch n % 5 {
 			case 1, 3:
-				s.followed = true
-				f.work.Go(func() { f.follow(id, s) })
+				f.work.Go(func() { f.follow(id) })
 			case 4:
 				s.stopped = true
 				time.Sleep(time.Duration(rand.IntN(500)) * time.Millisecond)
@@ -240,15 +237,15 @@ func (f *faults) submit(client int) {
 }
 
 // follow follows a run to its end, at whichever app there is.
-func (f *faults) follow(id string, s *submitted) {
+func (f *faults) follow(id string) {
 	var last int64
 	final := false
-	for limit := time.Now().Add(3 * patience); !final && time.Now().Before(limit); s.reconnects++ {
+	for n, limit := 0, time.Now().Add(2*patience); !final && time.Now().Before(limit); n++ {
 		header := http.Header{}
 		if last > 0 {
 			header.Set("Last-Event-ID", strconv.FormatInt(last, 10))
 		}
-		r, err := f.try(s.reconnects%2, http.MethodGet, "/api/runs/"+id+"/events", header, nil)
+		r, err := f.try(n%2, http.MethodGet, "/api/runs/"+id+"/events", header, nil)
 		if err != nil && r.Response == nil || r.StatusCode == http.StatusServiceUnavailable {
 			time.Sleep(50 * time.Millisecond)
 			continue
@@ -310,7 +307,14 @@ func (f *faults) kill(random *rand.Rand) {
 		case 3:
 			f.pg.Restart(f.t)
 		default:
-			f.daemon(v).start()
+			d := f.daemon(v)
+			if random.IntN(5) == 0 { // and once more, while it starts
+				p := start(f.t, d.name, d.dir, d.env, d.args...)
+				time.Sleep(time.Duration(random.IntN(300)) * time.Millisecond)
+				_ = p.cmd.Process.Kill()
+				<-p.done
+			}
+			d.start()
 		}
 	}
 }
