@@ -88,15 +88,18 @@ export function DataTable<R>(props: DataTableProps<R>) {
   useEffect(() => tellShown(placed.map((p) => p.column.id)), [placed])
 
   // There is no place to go to until the rows up to there are known.
-  const { at } = props
-  const reachable = at !== undefined && at < view.length
-  const goAt = useEffectEvent((row: number) => {
-    setActive((was) => ({ ...was, row }))
+  const at = props.at !== undefined && props.at < view.length ? props.at : undefined
+  const [went, setWent] = useState<{ rows: RowWindow<R>; at: number }>()
+  if (at !== undefined && (went?.rows !== rows || went.at !== at)) {
+    setWent({ rows, at })
+    setActive((was) => ({ ...was, row: at }))
+  }
+  const bring = useEffectEvent((row: number) => {
     if (row < scroll.top || row >= scroll.top + scroll.fit) show(Math.max(0, row - Math.floor(scroll.fit / 2)), 'start')
   })
   useEffect(() => {
-    if (reachable) goAt(at)
-  }, [rows, at, reachable])
+    if (at !== undefined) bring(at)
+  }, [rows, at])
 
   const move = useCallback(
     (row: number) => {
@@ -270,9 +273,7 @@ export function DataTable<R>(props: DataTableProps<R>) {
           })}
         </div>
         {!view.ready && !failed && <Waiting />}
-        {view.length === 0 && view.ready && (
-          <Message>{props.empty ?? <EmptyState title="No rows" />}</Message>
-        )}
+        {view.length === 0 && view.ready && <Message>{props.empty ?? <EmptyState title="No rows" />}</Message>}
         {failed && !view.ready && (
           <Message>
             <ErrorState error={view.error} onRetry={() => rows.retry()} />

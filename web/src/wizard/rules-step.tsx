@@ -76,8 +76,11 @@ export function RulesStep({ rules, values, dispatch, onNext, onAgain }: RulesSte
               aside={
                 <>
                   {done && done.name === (pass.name ?? done.name) && (
-                    <span className="num text-xs text-muted" title={`${count(done.pairs)} pairs`}>
-                      matches {count(done.left)} {left.alias}
+                    <span
+                      className="num text-xs text-muted"
+                      title={`${count(done.left)} ${left.alias} and ${count(done.right)} ${right.alias}`}
+                    >
+                      matches {count(done.left)}
                     </span>
                   )}
                   <Switch

@@ -54,7 +54,7 @@ test('a wrong path is told at its field; the right one is read and saved', async
 
   await page.getByRole('tab', { name: 'Columns' }).click()
   const profile = page.getByRole('region', { name: 'Profile of columns' })
-  await profile.getByText('33.3%').waitFor()
+  await profile.getByText('33.3%').first().waitFor() // one of three rates is missing
   await looksRight(page, 'source-columns')
 
   await page.getByRole('tab', { name: 'Settings' }).click()
