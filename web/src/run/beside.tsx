@@ -9,6 +9,8 @@ import { fetchRows } from './records'
 import type { RecordRef, View } from './search'
 import { useFilterable } from './table'
 
+const block = 50
+
 export interface Neighbours {
   before: RecordRef | undefined
   after: RecordRef | undefined
@@ -20,24 +22,20 @@ export function useNeighbours(run: Run, summary: Schema<'Summary'>, manifest: Ma
   const filterable = useFilterable(manifest, summary, table)
   const { at } = view
   const opening = useMemo(() => openingColumns(manifest, columnsOf(manifest, table), table), [manifest, table])
+  // A block at a time, so that a step takes no request, and a fast one goes where it should.
+  const first = at === undefined ? 0 : Math.max(0, at - (at % block) - 1)
   const found = useQuery({
-    queryKey: ['run', run.run_id, 'beside', table, view.search, view.filters, view.sort, at],
+    queryKey: ['run', run.run_id, 'beside', table, view.search, view.filters, view.sort, first],
     queryFn: async ({ signal }) => {
-      const from = Math.max(0, (at ?? 0) - 1)
       const list = { runId: run.run_id, table, view, filterable }
-      const { rows } = await fetchRows(list, { from, limit: 3, columns: opening }, signal)
-      const here = (at ?? 0) - from
-      const refOf = (i: number) => {
-        const row = rows[i]
-        return row && recordOf(opening, table, row.value)
-      }
-      return { before: here > 0 ? refOf(here - 1) : undefined, after: refOf(here + 1) }
+      const { rows } = await fetchRows(list, { from: first, limit: block + 2, columns: opening }, signal)
+      return rows.map((row) => recordOf(opening, table, row.value))
     },
     enabled: view.table !== undefined && at !== undefined,
     staleTime: Infinity,
-    placeholderData: (was) => was,
   })
-  return { before: found.data?.before, after: found.data?.after }
+  if (at === undefined || !found.data) return { before: undefined, after: undefined }
+  return { before: found.data[at - 1 - first], after: found.data[at + 1 - first] }
 }
 
 /** Goes to the record before or after. */
