@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"slices"
@@ -22,7 +23,7 @@ func (s *Server) registerOverview(api huma.API) {
 }
 
 func (s *Server) overview(ctx context.Context, _ *none) (*body[Overview], error) {
-	out := Overview{Attention: []RunItem{}, Active: []RunItem{}, Recent: []RunItem{}, Recipes: []RecipeItem{}}
+	out := Overview{Attention: []RunItem{}, Active: []RunItem{}, Recent: []RunItem{}, Waiting: []RunItem{}, Recipes: []RecipeItem{}}
 	active, err := s.store.Runs(ctx, state.RunFilter{States: []state.RunState{state.Pending, state.Dispatched, state.Staging, state.Matching, state.Evidence}}, state.Page{Limit: shownRuns})
 	if err != nil {
 		return nil, s.problem(ctx, err)
@@ -77,9 +78,15 @@ func (s *Server) overviewRecipes(ctx context.Context, recipes []state.Recipe, ou
 		if done >= 0 {
 			out.Open.Left += runs[done].UnmatchedLeftCount
 			out.Open.Right += runs[done].UnmatchedRightCount
+			if runs[done].UnmatchedLeftCount+runs[done].UnmatchedRightCount > 0 {
+				out.Waiting = append(out.Waiting, s.runItem(ctx, &runs[done]))
+			}
 		}
 		out.Recipes = append(out.Recipes, item)
 	}
 	slices.SortFunc(out.Attention, func(a, b RunItem) int { return b.Created.Compare(a.Created) })
+	slices.SortStableFunc(out.Waiting, func(a, b RunItem) int {
+		return cmp.Compare(b.UnmatchedLeftCount+b.UnmatchedRightCount, a.UnmatchedLeftCount+a.UnmatchedRightCount)
+	})
 	return nil
 }

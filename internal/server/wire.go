@@ -313,6 +313,7 @@ type Overview struct {
 	Recent    []RunItem    `json:"recent"`
 	Recipes   []RecipeItem `json:"recipes" doc:"With the rates of their last runs"`
 	Open      OpenRecords  `json:"open" doc:"Records that wait in the latest completed run of each recipe"`
+	Waiting   []RunItem    `json:"waiting" doc:"Those of these runs in which any wait, the most first"`
 	Sources   int          `json:"sources"`
 	Demo      bool         `json:"demo" doc:"Whether POST /api/demo would work: nothing is there yet"`
 }

@@ -209,6 +209,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/demo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Make demo data, and run its recipe, in an app that holds nothing */
+        post: operations["start-demo"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/overview": {
         parameters: {
             query?: never;
@@ -1351,7 +1368,7 @@ export interface components {
             active: components["schemas"]["RunItem"][] | null;
             /** @description Failed and under target, newest of each recipe */
             attention: components["schemas"]["RunItem"][] | null;
-            /** @description Whether demo data can be offered: nothing is there yet */
+            /** @description Whether POST /api/demo would work: nothing is there yet */
             demo: boolean;
             /** @description Records that wait in the latest completed run of each recipe */
             open: components["schemas"]["OpenRecords"];
@@ -1360,6 +1377,8 @@ export interface components {
             recipes: components["schemas"]["RecipeItem"][] | null;
             /** Format: int64 */
             sources: number;
+            /** @description Those of these runs in which any wait, the most first */
+            waiting: components["schemas"]["RunItem"][] | null;
         };
         Parameter: {
             default?: string;
@@ -2515,6 +2534,35 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "start-demo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunStarted"];
+                };
             };
             /** @description A problem */
             default: {

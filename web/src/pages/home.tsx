@@ -241,7 +241,8 @@ function Attention({ overview }: { overview: Overview }) {
                 ? run.error_message
                 : run.match_rate !== undefined &&
                   run.target !== undefined &&
-                  `${percent(run.match_rate)} of the records match; the target is ${percent(run.target)}.`}{' '}
+                  `${percent(run.match_rate)} of the records match; the target is ${percent(run.target)}`}
+              {' · '}
               <DateTime value={run.ended_at ?? run.created_at} relative />
             </p>
           </li>
@@ -254,12 +255,8 @@ function Attention({ overview }: { overview: Overview }) {
 
 /** Unmatched records of the latest run of each recipe, each number a link to its records. */
 function Waiting({ overview }: { overview: Overview }) {
-  const runs = (overview.recipes ?? [])
-    .map((recipe) => ({ recipe, run: recipe.last_run }))
-    .filter((entry): entry is { recipe: RecipeItem; run: RunItem } => entry.run?.status === 'completed')
-    .filter(({ run }) => run.unmatched_left_count + run.unmatched_right_count > 0)
-    .sort((a, b) => waitingOf(b.run) - waitingOf(a.run))
-    .slice(0, 5)
+  const recipes = new Map((overview.recipes ?? []).map((recipe) => [recipe.recipe_id, recipe]))
+  const runs = (overview.waiting ?? []).slice(0, 5)
   const { left, right } = overview.open
   return (
     <div className="border-t border-line px-4 py-3">
@@ -268,19 +265,25 @@ function Waiting({ overview }: { overview: Overview }) {
         {left + right === 1 ? 'is' : 'are'} unmatched
       </p>
       <ul className="mt-1.5 flex flex-col gap-1 text-xs">
-        {runs.map(({ recipe, run }) => (
-          <li key={run.run_id} className="flex flex-wrap gap-x-2">
-            <span className="min-w-0 flex-1 truncate text-muted">{recipe.name}</span>
-            <OpenRecords run={run} table="unmatched_left" n={run.unmatched_left_count} of={recipe.left} />
-            <OpenRecords run={run} table="unmatched_right" n={run.unmatched_right_count} of={recipe.right} />
-          </li>
-        ))}
+        {runs.map((run) => {
+          const recipe = recipes.get(run.recipe_id)
+          return (
+            <li key={run.run_id} className="flex flex-wrap gap-x-2">
+              <span className="min-w-0 flex-1 truncate text-muted">{nameOf(run)}</span>
+              <OpenRecords run={run} table="unmatched_left" n={run.unmatched_left_count} of={recipe?.left ?? 'left'} />
+              <OpenRecords
+                run={run}
+                table="unmatched_right"
+                n={run.unmatched_right_count}
+                of={recipe?.right ?? 'right'}
+              />
+            </li>
+          )
+        })}
       </ul>
     </div>
   )
 }
-
-const waitingOf = (run: RunItem) => run.unmatched_left_count + run.unmatched_right_count
 
 function OpenRecords(props: { run: RunItem; table: 'unmatched_left' | 'unmatched_right'; n: number; of: string }) {
   return (
@@ -299,7 +302,8 @@ function OpenRecords(props: { run: RunItem; table: 'unmatched_left' | 'unmatched
 function Rates({ recipes }: { recipes: readonly RecipeItem[] }) {
   const navigate = useNavigate()
   const [chosen, setChosen] = useState<string>()
-  const recipe = recipes.find((r) => r.recipe_id === chosen) ?? recipes[0]
+  const most = recipes.toSorted((a, b) => (b.rates?.length ?? 0) - (a.rates?.length ?? 0))[0]
+  const recipe = recipes.find((r) => r.recipe_id === chosen) ?? most
   const { data: runs } = useQuery({
     queryKey: ['runs', 'rates', recipe?.recipe_id, recipe?.last_run?.run_id],
     enabled: recipe !== undefined,

@@ -68,7 +68,7 @@ const columns: TableColumn<RunItem>[] = [
   {
     id: 'by',
     header: 'By',
-    from: 'lg',
+    from: '2xl',
     cell: (run) => <span className="block max-w-40 truncate text-muted">{run.created_by || <None />}</span>,
   },
   { id: 'acts', header: '', numeric: true, cell: (run) => <Acts run={run} /> },

@@ -10,7 +10,7 @@ export interface TableColumn<R> {
   /** Right-aligned. */
   numeric?: boolean
   /** Left out where there is less room. */
-  from?: 'sm' | 'lg'
+  from?: 'sm' | 'lg' | '2xl'
   /** Takes the room that is left. */
   grows?: boolean
 }
@@ -38,6 +38,7 @@ export function Table<R>({ label, columns, rows, rowKey, expected = 4 }: TablePr
       column.numeric ? 'num text-right whitespace-nowrap' : 'text-left',
       column.from === 'sm' && 'max-sm:hidden',
       column.from === 'lg' && 'max-lg:hidden',
+      column.from === '2xl' && 'max-2xl:hidden',
       column.grows && 'w-full',
     )
   return (
