@@ -88,7 +88,7 @@ function Side(props: {
   return (
     <td className={cx('px-2 py-px', edge && 'border-l border-line', changed ? tone : !same && 'bg-sunken')}>
       <span className="flex gap-2">
-        <span aria-hidden className="num w-7 shrink-0 text-right text-faint select-none">
+        <span aria-hidden className="num w-7 shrink-0 text-right text-muted select-none">
           {line}
         </span>
         <span aria-hidden className="w-2 shrink-0 select-none">
