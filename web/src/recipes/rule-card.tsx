@@ -50,9 +50,7 @@ export function RuleCard(props: RuleCardProps) {
         <span className="num flex size-5 shrink-0 items-center justify-center rounded-full bg-hover text-xs text-muted">
           {number}
         </span>
-        <h3 className="min-w-0 flex-1 truncate text-sm font-semibold" title={name}>
-          {name}
-        </h3>
+        <h3 className="min-w-32 flex-1 text-sm font-semibold break-words max-sm:basis-3/4">{name}</h3>
         {aside}
         <span className="w-32 shrink-0">
           <Select

@@ -163,11 +163,13 @@ function Outcome({ summary, rules, current }: { summary: Summary; rules: Rules; 
           }
         />
       </Stats>
-      <dl className="num mt-3 grid grid-cols-[auto_1fr_auto] gap-x-3 gap-y-1 text-sm">
+      <dl className="num mt-3 grid grid-cols-[minmax(0,1fr)_auto_auto] gap-x-3 gap-y-1 text-sm">
         {[left, right].map((side) => (
           <div key={side.alias} className="contents">
-            <dt className="truncate text-muted">{side.alias}</dt>
-            <dd className="text-right">
+            <dt className="truncate text-muted" title={side.alias}>
+              {side.alias}
+            </dt>
+            <dd className="text-right whitespace-nowrap">
               {count(side.matched)} <span className="text-muted">of {count(side.total)}</span>
             </dd>
             <dd className="text-right text-muted">{percent(ratio(side.matched, side.total), 1)}</dd>
