@@ -33,7 +33,7 @@ const columns: TableColumn<RunItem>[] = [
           <DateTime value={run.created_at} relative />
         </p>
         {run.error_message !== null && (
-          <p className="line-clamp-1 text-xs text-bad" title={run.error_message}>
+          <p className="line-clamp-2 text-xs wrap-anywhere text-bad" title={run.error_message}>
             {run.error_message}
           </p>
         )}
