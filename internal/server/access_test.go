@@ -53,6 +53,7 @@ var access = map[string][2]string{
 	"POST /api/sources/{alias}/load-scoped":             {"viewer", "read"},
 	"POST /api/sources/{alias}/test":                    {"preparer", "write"},
 	"POST /api/sources/test":                            {"preparer", "write"},
+	"POST /api/demo":                                    {"preparer", "write"},
 	"GET /api/recipes":                                  {"viewer", "read"},
 	"POST /api/recipes":                                 {"preparer", "write"},
 	"GET /api/recipes/{recipe_id}":                      {"viewer", "read"},
