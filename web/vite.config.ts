@@ -33,13 +33,13 @@ export default defineConfig(({ mode }) => ({
           setupFiles: ['./test/setup.ts'],
         },
       },
-      // In Chromium: the gallery of components, built and served; journeys through the app as `kalla up` serves it.
+      // In Chromium: the gallery of components, built and served.
       {
         extends: true,
         test: {
           name: 'browser',
           environment: 'node',
-          include: ['test/browser/**/*.test.ts', 'test/journeys/**/*.test.ts'],
+          include: ['test/browser/**/*.test.ts'],
           testTimeout: 60_000,
           hookTimeout: 120_000,
         },
