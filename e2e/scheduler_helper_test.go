@@ -26,40 +26,18 @@ import (
 	"kalla/internal/evidence"
 	"kalla/internal/job"
 	"kalla/internal/recipe"
+	"kalla/internal/testenv"
 )
 
 // patience is for what takes milliseconds to seconds on an idle machine.
 const patience = 2 * time.Minute
-
-// transcript is what a process writes, which may be read meanwhile.
-type transcript struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-	more chan struct{}
-}
-
-func (t *transcript) Write(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	select {
-	case t.more <- struct{}{}:
-	default:
-	}
-	return t.text.Write(p)
-}
-
-func (t *transcript) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.text.String()
-}
 
 // daemon is a scheduler that is a process of its own.
 type daemon struct {
 	*job.Client
 	cmd  *process.Cmd
 	url  string
-	log  *transcript
+	log  *testenv.Transcript
 	done chan struct{} // closed when the process has ended
 }
 
@@ -67,7 +45,7 @@ type daemon struct {
 // one, without waiting until it serves.
 func launch(t *testing.T, dir string, env []string, args ...string) *daemon {
 	t.Helper()
-	d := &daemon{log: &transcript{more: make(chan struct{}, 1)}, done: make(chan struct{})}
+	d := &daemon{log: testenv.NewTranscript(), done: make(chan struct{})}
 	d.cmd = process.Command(os.Args[0], append([]string{"scheduler", "--http-port", "0", "--data-dir", "data"}, args...)...)
 	d.cmd.Dir = dir
 	d.cmd.Env = append(append(os.Environ(), asDaemon+"=1", "KALLA_LOG_FORMAT=json"), env...)
@@ -108,7 +86,7 @@ func (d *daemon) serves(t *testing.T) *daemon {
 			return d
 		}
 		select {
-		case <-d.log.more:
+		case <-d.log.More:
 		case <-d.done:
 			t.Fatalf("it ended at once:\n%s", d.log)
 		case <-limit:

@@ -65,7 +65,7 @@ func (d *daemon) start() {
 				return
 			}
 			select {
-			case <-d.stderr.more:
+			case <-d.stderr.More:
 				continue
 			case <-time.After(patience):
 				d.t.Fatalf("%s does not start", d.name)

@@ -14,42 +14,20 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
+
+	"kalla/internal/testenv"
 )
 
 const patience = time.Minute // for what takes milliseconds on an idle machine
-
-// transcript is what a process writes, which may be read meanwhile.
-type transcript struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-	more chan struct{}
-}
-
-func (t *transcript) Write(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	select {
-	case t.more <- struct{}{}:
-	default:
-	}
-	return t.text.Write(p)
-}
-
-func (t *transcript) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.text.String()
-}
 
 // program is a started kalla or kallad.
 type program struct {
 	t      *testing.T
 	cmd    *exec.Cmd
-	stdout *transcript
-	stderr *transcript
+	stdout *testenv.Transcript
+	stderr *testenv.Transcript
 	done   chan struct{} // closed when the process has ended
 }
 
@@ -69,7 +47,7 @@ func clean() []string {
 func start(t *testing.T, name, dir string, env []string, args ...string) *program {
 	t.Helper()
 	p := &program{t: t, cmd: exec.Command(os.Args[0], args...), done: make(chan struct{})}
-	p.stdout, p.stderr = &transcript{more: make(chan struct{}, 1)}, &transcript{more: make(chan struct{}, 1)}
+	p.stdout, p.stderr = testenv.NewTranscript(), testenv.NewTranscript()
 	p.cmd.Dir, p.cmd.Env = dir, append(append(clean(), "KALLA_TEST_MAIN="+name, "KALLA_TEMP_DIR="+dir), env...)
 	p.cmd.Stdout, p.cmd.Stderr = p.stdout, p.stderr
 	if err := p.cmd.Start(); err != nil {
@@ -90,7 +68,7 @@ func start(t *testing.T, name, dir string, env []string, args ...string) *progra
 }
 
 // says waits until the program has written a line that begins with the text, and returns the line.
-func (p *program) says(out *transcript, text string) string {
+func (p *program) says(out *testenv.Transcript, text string) string {
 	p.t.Helper()
 	limit := time.After(patience)
 	for {
@@ -100,7 +78,7 @@ func (p *program) says(out *transcript, text string) string {
 			}
 		}
 		select {
-		case <-out.more:
+		case <-out.More:
 		case <-p.done:
 			p.t.Fatalf("it ended before it said %q", text)
 		case <-limit:

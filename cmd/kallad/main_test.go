@@ -34,43 +34,20 @@ func TestMain(m *testing.M) {
 
 const patience = time.Minute // for what takes milliseconds on an idle machine
 
-// transcript is what a process writes, which may be read meanwhile.
-type transcript struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-	more chan struct{}
-}
-
-func (t *transcript) Write(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	select {
-	case t.more <- struct{}{}:
-	default:
-	}
-	return t.text.Write(p)
-}
-
-func (t *transcript) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.text.String()
-}
-
 // daemon is a started kallad scheduler.
 type daemon struct {
 	cmd  *exec.Cmd
 	url  string
-	log  *transcript
+	log  *testenv.Transcript
 	done chan struct{} // closed when the process has ended
 }
 
-func command(t *testing.T, dir string, env []string, args ...string) (*exec.Cmd, *transcript) {
+func command(t *testing.T, dir string, env []string, args ...string) (*exec.Cmd, *testenv.Transcript) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], append([]string{"scheduler"}, args...)...)
 	cmd.Dir = dir
 	cmd.Env = append(append(os.Environ(), "KALLAD_TEST_MAIN=1", "KALLA_LOG_FORMAT=json"), env...)
-	out := &transcript{more: make(chan struct{}, 1)}
+	out := testenv.NewTranscript()
 	cmd.Stdout, cmd.Stderr = out, out
 	return cmd, out
 }
@@ -104,7 +81,7 @@ func start(t *testing.T, dir string, env []string, args ...string) *daemon {
 			}
 		}
 		select {
-		case <-d.log.more:
+		case <-d.log.More:
 		case <-d.done:
 			t.Fatalf("it ended at once:\n%s", d.log)
 		case <-limit:

@@ -1,16 +1,11 @@
 package server
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
-	"errors"
-	"io"
 	"log/slog"
 	"net/http"
-	"os"
 	"path"
-	"runtime/debug"
 	"strings"
 	"time"
 
@@ -20,7 +15,6 @@ import (
 )
 
 const (
-	maxBody       = 2 << 20 // a recipe is 1 MiB at most, and JSON escapes it
 	bodyTime      = 30 * time.Second
 	answerTime    = 90 * time.Second // previews and trials take up to 75 s at the scheduler
 	maxHeaderSize = 64 << 10
@@ -35,22 +29,15 @@ func (s *Server) guard(mux *http.ServeMux) http.Handler {
 		id := rand.Text()
 		w.Header().Set("X-Request-Id", id)
 		log := s.log.With("request_id", id)
-		answer := &recorder{ResponseWriter: w}
+		answer := &problem.Recorder{ResponseWriter: w}
 		start := time.Now()
 		defer func() {
 			if fault := recover(); fault != nil {
-				if err, ok := fault.(error); ok && errors.Is(err, http.ErrAbortHandler) {
-					panic(fault)
-				}
-				log.Error("request panicked", "method", r.Method, "path", r.URL.Path, "panic", fault, "stack", string(debug.Stack()))
-				if answer.status != 0 {
-					panic(http.ErrAbortHandler) // half an answer must not look like a whole one
-				}
-				problem.New(http.StatusInternalServerError, "a fault of Kalla's own", "its log says more, under request_id "+id).Write(answer)
+				problem.Panicked(fault, log, answer, r, "a fault of Kalla's own", id)
 			}
 			took := time.Since(start)
-			s.metrics.answered(mux, r, answer.status, took)
-			log.Debug("request", "method", r.Method, "path", r.URL.Path, "status", answer.status, "ms", took.Milliseconds(), "remote", r.RemoteAddr)
+			s.metrics.answered(mux, r, answer.Status, took)
+			log.Debug("request", "method", r.Method, "path", r.URL.Path, "status", answer.Status, "ms", took.Milliseconds(), "remote", r.RemoteAddr)
 		}()
 		if p := route(mux, answer, r); p != nil {
 			p.Write(answer)
@@ -59,7 +46,7 @@ func (s *Server) guard(mux *http.ServeMux) http.Handler {
 		// A recorder in tests has no deadlines.
 		_ = http.NewResponseController(w).SetWriteDeadline(start.Add(bodyTime + answerTime))
 		if !streamed(r) {
-			if p := readBody(answer, r); p != nil {
+			if p := problem.ReadBody(answer, r, bodyTime); p != nil {
 				p.Write(answer)
 				return
 			}
@@ -102,52 +89,6 @@ func route(mux *http.ServeMux, w http.ResponseWriter, r *http.Request) *problem.
 	}
 	return problem.New(http.StatusNotFound, "there is nothing at "+r.URL.Path, "GET /openapi.json lists what there is")
 }
-
-// readBody reads the body within its limits, so that no handler waits for a slow client.
-func readBody(w http.ResponseWriter, r *http.Request) *problem.Problem {
-	if r.Body == nil || r.Body == http.NoBody {
-		return nil
-	}
-	conn := http.NewResponseController(w)
-	_ = conn.SetReadDeadline(time.Now().Add(bodyTime))
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	if err != nil {
-		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-			return problem.New(http.StatusRequestEntityTooLarge, "the body is longer than 2 MiB", "put reference data in a file and name it as a source")
-		}
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			return problem.New(http.StatusRequestTimeout, "the body did not arrive within "+bodyTime.String(), "send it again")
-		}
-		return problem.New(http.StatusBadRequest, "the body cannot be read: "+err.Error(), "")
-	}
-	// Past it the server would take a handler's client for gone.
-	_ = conn.SetReadDeadline(time.Time{})
-	r.Body = io.NopCloser(bytes.NewReader(body))
-	return nil
-}
-
-// recorder remembers the status of an answer.
-type recorder struct {
-	http.ResponseWriter
-	status int
-}
-
-func (r *recorder) WriteHeader(status int) {
-	if r.status == 0 {
-		r.status = status
-	}
-	r.ResponseWriter.WriteHeader(status)
-}
-
-func (r *recorder) Write(b []byte) (int, error) {
-	if r.status == 0 {
-		r.status = http.StatusOK
-	}
-	return r.ResponseWriter.Write(b)
-}
-
-// Unwrap lets http.ResponseController find the connection.
-func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
 type logKey struct{}
 

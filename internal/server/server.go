@@ -229,7 +229,7 @@ func (s *Server) routes() http.Handler {
 func operation(subject, method, path, id, summary string, perm auth.Permission) huma.Operation {
 	return huma.Operation{
 		Method: method, Path: path, OperationID: id, Summary: summary, Tags: []string{subject}, Metadata: auth.Require(perm),
-		MaxBodyBytes: maxBody + 1, BodyReadTimeout: -1, // the guard has read the body, within its limits
+		MaxBodyBytes: problem.MaxBody + 1, BodyReadTimeout: -1, // the guard has read the body, within its limits
 		RejectUnknownQueryParameters: true,
 	}
 }

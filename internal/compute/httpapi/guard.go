@@ -1,19 +1,14 @@
 package httpapi
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
-	"errors"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"path"
-	"runtime/debug"
 	"strings"
 	"time"
 
@@ -23,7 +18,6 @@ import (
 )
 
 const (
-	maxBody       = 2 << 20 // a recipe is 1 MiB at most, and JSON escapes it
 	answerTime    = 15 * time.Second
 	lookTime      = 75 * time.Second // previews and validations: waiting for one of two places, and 60 s of work
 	bodyTime      = 30 * time.Second
@@ -45,21 +39,13 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Cache-Control", "no-store")
 
 	log := g.Log.With("request_id", id)
-	answer := &recorder{ResponseWriter: w}
+	answer := &problem.Recorder{ResponseWriter: w}
 	start := time.Now()
 	defer func() {
 		if fault := recover(); fault != nil {
-			if err, ok := fault.(error); ok && errors.Is(err, http.ErrAbortHandler) {
-				panic(fault)
-			}
-			log.Error("request panicked", "method", r.Method, "path", r.URL.Path, "panic", fault, "stack", string(debug.Stack()))
-			if answer.status != 0 {
-				panic(http.ErrAbortHandler) // half an answer must not look like a whole one
-			}
-			p := problem.New(http.StatusInternalServerError, "a fault of the scheduler's own", "its log says more, under request_id "+id)
-			p.Write(answer)
+			problem.Panicked(fault, log, answer, r, "a fault of the scheduler's own", id)
 		}
-		log.Debug("request", "method", r.Method, "path", r.URL.Path, "status", answer.status, "ms", time.Since(start).Milliseconds(), "remote", r.RemoteAddr)
+		log.Debug("request", "method", r.Method, "path", r.URL.Path, "status", answer.Status, "ms", time.Since(start).Milliseconds(), "remote", r.RemoteAddr)
 	}()
 	if p := g.refuse(answer, r); p != nil {
 		p.Write(answer)
@@ -94,7 +80,7 @@ func (g *guard) refuse(w http.ResponseWriter, r *http.Request) *problem.Problem 
 	if p := g.route(w, r); p != nil {
 		return p
 	}
-	return readBody(w, r)
+	return problem.ReadBody(w, r, bodyTime)
 }
 
 // authorised compares hashes: those have one length, and comparing takes one time.
@@ -128,24 +114,6 @@ func (g *guard) route(w http.ResponseWriter, r *http.Request) *problem.Problem {
 	return problem.New(http.StatusNotFound, "there is nothing at "+r.URL.Path, "GET /openapi.json lists what there is")
 }
 
-func readBody(w http.ResponseWriter, r *http.Request) *problem.Problem {
-	if r.Body == nil || r.Body == http.NoBody {
-		return nil
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	if err != nil {
-		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-			return problem.New(http.StatusRequestEntityTooLarge, "the body is longer than 2 MiB", "put reference data in a file and name it as a source")
-		}
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			return problem.New(http.StatusRequestTimeout, "the body did not arrive within "+bodyTime.String(), "send it again")
-		}
-		return problem.New(http.StatusBadRequest, "the body cannot be read: "+err.Error(), "")
-	}
-	r.Body = io.NopCloser(bytes.NewReader(body))
-	return nil
-}
-
 // isLoopback reports whether a Host header names this machine by itself.
 func isLoopback(host string) bool {
 	if h, _, err := net.SplitHostPort(host); err == nil {
@@ -157,29 +125,6 @@ func isLoopback(host string) bool {
 	ip := net.ParseIP(strings.Trim(host, "[]"))
 	return ip != nil && ip.IsLoopback()
 }
-
-// recorder remembers the status of an answer.
-type recorder struct {
-	http.ResponseWriter
-	status int
-}
-
-func (r *recorder) WriteHeader(status int) {
-	if r.status == 0 {
-		r.status = status
-	}
-	r.ResponseWriter.WriteHeader(status)
-}
-
-func (r *recorder) Write(b []byte) (int, error) {
-	if r.status == 0 {
-		r.status = http.StatusOK
-	}
-	return r.ResponseWriter.Write(b)
-}
-
-// Unwrap lets http.ResponseController find the connection.
-func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
 // NewServer is the server for a handler of this package. Its limits keep slow
 // and greedy clients from holding memory and connections.

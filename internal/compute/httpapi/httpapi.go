@@ -99,7 +99,7 @@ func (a *api) operation(method, path, id, summary string, status int, problems .
 		OperationID: id, Method: method, Path: path, Summary: summary, DefaultStatus: status,
 		// The guard has read the body within its limits. huma's own would make the
 		// server take the client for gone after 5 s, and end what it waits for.
-		MaxBodyBytes: maxBody + 1, BodyReadTimeout: -1,
+		MaxBodyBytes: problem.MaxBody + 1, BodyReadTimeout: -1,
 		Responses: map[string]*huma.Response{}, RejectUnknownQueryParameters: true,
 	}
 	problems = append(problems, http.StatusForbidden, http.StatusUnprocessableEntity, http.StatusInternalServerError, http.StatusServiceUnavailable)
