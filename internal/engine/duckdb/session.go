@@ -261,7 +261,7 @@ func (s *Session) Progress() float64 {
 func (s *Session) Close() error {
 	if s.left != nil {
 		go func() {
-			_ = <-s.left // the call's own error has been told
+			<-s.left //nolint:errcheck // what the call ended with has no reader any more
 			_ = s.close()
 		}()
 		return nil
