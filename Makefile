@@ -52,7 +52,8 @@ api: ## web/openapi.json from the server's handlers, and the web app's types fro
 .PHONY: test-web
 test-web: setup-web ## types, eslint, prettier and every test of the web app, against the program in Chromium; needs Node
 	$(MAKE) build WEB=web
-	cd web && npm run check && npm test && npm run size && npm run test:browser
+	mkdir -p dist/screenshots # pictures of the pages, for people to look at
+	cd web && npm run check && npm test && npm run size && KALLA_SCREENSHOTS=$(CURDIR)/dist/screenshots npm run test:browser
 
 .PHONY: test
 test: setup check ## everything: installs what is missing, then checks and tests
