@@ -106,6 +106,11 @@ func compile(t *table, q Query) (_ *compiled, err error) {
 	if q.Search != "" {
 		c.where.search(t, q.Search)
 	}
+	for _, value := range c.where.args {
+		if text, ok := value.(string); ok && !utf8.ValidString(text) { // the engine takes no other
+			return nil, usage("filters", strconv.Quote(shorten(text))+" is not UTF-8", "send texts as UTF-8")
+		}
+	}
 	if err := c.sort(q.Sort); err != nil {
 		return nil, err
 	}

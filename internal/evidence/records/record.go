@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/shopspring/decimal"
 
@@ -81,7 +82,7 @@ func (r *Run) Record(ctx context.Context, side kalla.Side, key string) (*Record,
 	if side != kalla.Left && side != kalla.Right {
 		return nil, usage("side "+string(side), "there is no such side", "name left or right")
 	}
-	if _, ok := splitKey(key, len(r.key(side))); !ok {
+	if _, ok := splitKey(key, len(r.key(side))); !ok || !utf8.ValidString(key) {
 		return nil, usage("key "+strconv.Quote(shorten(key)), "the key has the columns "+strings.Join(r.key(side), ", "), "join their values by |")
 	}
 	rec := &Record{Side: side, Key: key}
