@@ -47,8 +47,8 @@ function Frame({
   )
 }
 
-/** A question that has to be answered before going on. */
-export function Dialog({ open, onOpenChange, wide, ...frame }: DialogProps) {
+/** What lies over the page, at a place. */
+function Layer({ open, onOpenChange, place, ...frame }: Omit<DialogProps, 'wide'> & { place: string }) {
   const focus = useReturnFocus()
   return (
     <RadixDialog.Root open={open} onOpenChange={onOpenChange}>
@@ -57,10 +57,7 @@ export function Dialog({ open, onOpenChange, wide, ...frame }: DialogProps) {
         <RadixDialog.Content
           {...focus}
           {...(frame.description === undefined && { 'aria-describedby': undefined })}
-          className={cx(
-            'pop fade-in fixed top-[12vh] left-1/2 z-50 flex max-h-[76vh] w-[calc(100vw-24px)] -translate-x-1/2 flex-col',
-            wide ? 'max-w-3xl' : 'max-w-lg',
-          )}
+          className={place}
         >
           <Frame {...frame} />
         </RadixDialog.Content>
@@ -69,25 +66,29 @@ export function Dialog({ open, onOpenChange, wide, ...frame }: DialogProps) {
   )
 }
 
-/** Details beside the page: from the right, over the whole of a phone. */
-export function Sheet({ open, onOpenChange, wide, ...frame }: DialogProps) {
-  const focus = useReturnFocus()
+/** A question that has to be answered before going on. */
+export function Dialog({ wide, ...layer }: DialogProps) {
   return (
-    <RadixDialog.Root open={open} onOpenChange={onOpenChange}>
-      <RadixDialog.Portal>
-        <RadixDialog.Overlay className={scrim} />
-        <RadixDialog.Content
-          {...focus}
-          {...(frame.description === undefined && { 'aria-describedby': undefined })}
-          className={cx(
-            'slide-in fixed inset-y-0 right-0 z-50 flex w-full flex-col border-l border-line bg-surface shadow-pop',
-            wide ? 'sm:max-w-3xl' : 'sm:max-w-md',
-          )}
-        >
-          <Frame {...frame} />
-        </RadixDialog.Content>
-      </RadixDialog.Portal>
-    </RadixDialog.Root>
+    <Layer
+      {...layer}
+      place={cx(
+        'pop fade-in fixed top-[12vh] left-1/2 z-50 flex max-h-[76vh] w-[calc(100vw-24px)] -translate-x-1/2 flex-col',
+        wide ? 'max-w-3xl' : 'max-w-lg',
+      )}
+    />
+  )
+}
+
+/** Details beside the page: from the right, over the whole of a phone. */
+export function Sheet({ wide, ...layer }: DialogProps) {
+  return (
+    <Layer
+      {...layer}
+      place={cx(
+        'slide-in fixed inset-y-0 right-0 z-50 flex w-full flex-col border-l border-line bg-surface shadow-pop',
+        wide ? 'sm:max-w-3xl' : 'sm:max-w-md',
+      )}
+    />
   )
 }
 
