@@ -34,7 +34,7 @@ func (Runner) Draft(ctx context.Context, req job.DraftRequest, filters [2][]kall
 		return nil, err
 	}
 	defer session.Close()
-	p, err := infer.Draft(ctx, session, inputs[0], inputs[1])
+	p, err := infer.Draft(ctx, session, inputs[0], inputs[1], infer.Guidance{})
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +47,7 @@ func (Runner) Draft(ctx context.Context, req job.DraftRequest, filters [2][]kall
 		Left:     job.DraftCoverage(p.Left), Right: job.DraftCoverage(p.Right),
 	}
 	for i, e := range p.Evidence {
-		out.Evidence[i] = job.DraftEvidence(e)
+		out.Evidence[i] = job.DraftEvidence{Path: e.Path, What: e.What, Support: e.Support, CounterExamples: e.CounterExamples}
 	}
 	if out.Recipe, err = recipe.JSON(p.Recipe); err != nil {
 		return nil, err

@@ -76,7 +76,7 @@ func (c *command) initRecipe(ctx context.Context, left, right, out string, force
 		return err
 	}
 	defer session.Close()
-	p, err := infer.Draft(ctx, session, inputs[0], inputs[1])
+	p, err := infer.Draft(ctx, session, inputs[0], inputs[1], infer.Guidance{})
 	if err != nil {
 		return err
 	}

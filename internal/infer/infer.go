@@ -33,10 +33,14 @@ type Session interface {
 
 // Proposal is a drafted recipe and why it is what it is.
 type Proposal struct {
-	Recipe   *kalla.Recipe
-	Evidence []Evidence // in the order of the recipe's fields
-	Left     Coverage
-	Right    Coverage
+	Recipe      *kalla.Recipe
+	Evidence    []Evidence // in the order of the recipe's fields
+	Left        Coverage
+	Right       Coverage
+	Keys        []KeyCandidate // best first, the left side's before the right's
+	Pairs       []ColumnPair   // best first within a kind
+	Suggestions []Suggestion
+	Lessons     []Lesson // one for each example, in their order
 }
 
 // Coverage is how many records of a side the drafted passes match.
@@ -44,19 +48,23 @@ type Coverage struct {
 	Total, Matched int64
 }
 
-// Evidence says what speaks for one part of a recipe, and what against.
+// Evidence is one proposal: a part of the recipe, what speaks for it and what against.
 type Evidence struct {
-	Path            string   `json:"path"`    // the field that it justifies: match[0].when[1]
-	What            string   `json:"what"`    // what is proposed, in words
-	Support         string   `json:"support"` // "98.2% of 9,310 pairs agree"
-	CounterExamples []string `json:"counter_examples,omitempty"`
+	ID              string        `json:"id"`      // of what is proposed, the same in every draft: "window:issued,paid"
+	Path            string        `json:"path"`    // the field that it justifies: match[0].when[1]
+	What            string        `json:"what"`    // what is proposed, in words
+	Support         string        `json:"support"` // "98.2% of 9,310 pairs agree"
+	Agree           int64         `json:"agree"`   // records or pairs that speak for it
+	Of              int64         `json:"of"`      // so many looked at; 0 where there is nothing to count
+	CounterExamples []string      `json:"counter_examples,omitempty"`
+	Alternatives    []Alternative `json:"alternatives,omitempty"`
 }
 
-// Draft reads both sources whole and drafts a recipe for them. Of an input only
-// Source, Alias, Filters and Types count; an empty alias is made from the place
-// of the source. Errors are those of the session; sources that have nothing in
-// common are an error of CodeRecipe.
-func Draft(ctx context.Context, s Session, left, right engine.Input) (*Proposal, error) {
+// Draft reads both sources whole and drafts a recipe for them, as far as guidance
+// leaves it to the data. Of an input only Source, Alias, Filters and Types count; an
+// empty alias is made from the place of the source. Errors are those of the session;
+// sources that have nothing in common are an error of CodeRecipe.
+func Draft(ctx context.Context, s Session, left, right engine.Input, guidance Guidance) (*Proposal, error) {
 	d := &drafter{ctx: ctx, s: s, d: s.Dialect()}
 	d.left, d.right = &side{name: kalla.Left, table: match.LeftTable, in: left}, &side{name: kalla.Right, table: match.RightTable, in: right}
 	if err := d.draft(); err != nil {

@@ -60,7 +60,7 @@ func propose(ctx context.Context, t *testing.T, dir, left, right string) (*infer
 		}
 		return engine.Input{Source: src}
 	}
-	return infer.Draft(ctx, s, input(left), input(right))
+	return infer.Draft(ctx, s, input(left), input(right), infer.Guidance{})
 }
 
 // run reconciles with a recipe and returns the matched pairs as "left=right" keys.
