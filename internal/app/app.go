@@ -10,6 +10,7 @@ import (
 	"kalla/internal/engine"
 	"kalla/internal/engine/duckdb"
 	"kalla/internal/evidence"
+	"kalla/internal/gate"
 	"kalla/internal/match"
 	"kalla/internal/recipe"
 	"kalla/internal/source"
@@ -74,7 +75,7 @@ func Run(ctx context.Context, job Job) (*kalla.Summary, error) {
 type run struct {
 	Job
 	session Engine
-	gate    *duckdb.Gate
+	gate    *gate.Gate
 	gated   *gated
 	started time.Time
 	level   evidence.Level

@@ -9,7 +9,7 @@ import (
 
 	"kalla"
 	"kalla/internal/engine"
-	"kalla/internal/engine/duckdb"
+	"kalla/internal/gate"
 	"kalla/internal/match"
 	"kalla/internal/recipe"
 )
@@ -24,16 +24,16 @@ type gated struct {
 
 type gatedText struct {
 	path    string
-	checked *duckdb.Checked
+	checked *gate.Checked
 	side    kalla.Side // of a derived column
 	derived int        // its index
 }
 
 // passGate checks every SQL text of a recipe. All faults are reported at once.
-func passGate(ctx context.Context, gate *duckdb.Gate, r *kalla.Recipe, doc *recipe.Document) (*gated, error) {
+func passGate(ctx context.Context, sqlGate *gate.Gate, r *kalla.Recipe, doc *recipe.Document) (*gated, error) {
 	g := &gated{recipe: clone(r), doc: doc}
 	var faults kalla.Faults
-	check := func(path string, text *string, t gatedText, by func(context.Context, string, duckdb.Tables) (*duckdb.Checked, error), tables duckdb.Tables) (*duckdb.Checked, error) {
+	check := func(path string, text *string, t gatedText, by func(context.Context, string, gate.Tables) (*gate.Checked, error), tables gate.Tables) (*gate.Checked, error) {
 		checked, err := by(ctx, *text, tables)
 		var known *kalla.Error
 		switch {
@@ -52,7 +52,7 @@ func passGate(ctx context.Context, gate *duckdb.Gate, r *kalla.Recipe, doc *reci
 		g.texts = append(g.texts, t)
 		return checked, nil
 	}
-	extras := duckdb.Tables{}
+	extras := gate.Tables{}
 	for _, x := range r.Extras {
 		extras[x.Alias] = x.Alias
 	}
@@ -62,7 +62,7 @@ func passGate(ctx context.Context, gate *duckdb.Gate, r *kalla.Recipe, doc *reci
 	}{{kalla.Left, &g.recipe.Sources.Left}, {kalla.Right, &g.recipe.Sources.Right}} {
 		for i := range s.src.Derive {
 			d := &s.src.Derive[i]
-			if _, err := check(fmt.Sprintf("sources.%s.derive.%s", s.side, d.Name), &d.SQL, gatedText{side: s.side, derived: i}, gate.Expression, extras); err != nil {
+			if _, err := check(fmt.Sprintf("sources.%s.derive.%s", s.side, d.Name), &d.SQL, gatedText{side: s.side, derived: i}, sqlGate.Expression, extras); err != nil {
 				return nil, err
 			}
 		}
@@ -73,7 +73,7 @@ func passGate(ctx context.Context, gate *duckdb.Gate, r *kalla.Recipe, doc *reci
 			continue
 		}
 		path := fmt.Sprintf("match[%d].sql", i)
-		checked, err := check(path, &p.SQL, gatedText{}, gate.Predicate, extras)
+		checked, err := check(path, &p.SQL, gatedText{}, sqlGate.Predicate, extras)
 		if err != nil {
 			return nil, err
 		}
@@ -83,12 +83,12 @@ func passGate(ctx context.Context, gate *duckdb.Gate, r *kalla.Recipe, doc *reci
 		}
 	}
 	if r.MatchSQL != "" {
-		tables := duckdb.Tables{match.LeftTable: match.LeftTable, match.RightTable: match.RightTable,
+		tables := gate.Tables{match.LeftTable: match.LeftTable, match.RightTable: match.RightTable,
 			r.Sources.Left.Alias: match.LeftTable, r.Sources.Right.Alias: match.RightTable}
 		for name := range extras {
 			tables[name] = name
 		}
-		checked, err := check("match_sql", &g.recipe.MatchSQL, gatedText{}, gate.Select, tables)
+		checked, err := check("match_sql", &g.recipe.MatchSQL, gatedText{}, sqlGate.Select, tables)
 		if err != nil {
 			return nil, err
 		}
@@ -189,7 +189,7 @@ func (g *gated) stagedColumns(tables []engine.Table) kalla.Faults {
 // they are read, where it names them in another, among others, or by a star. Where
 // it does not name them all, or both sides call them alike, the order counts. A
 // star is refused when a name in it may be of another table.
-func (g *gated) keysByName(checked *duckdb.Checked, schemas map[string]kalla.Schema) kalla.Faults {
+func (g *gated) keysByName(checked *gate.Checked, schemas map[string]kalla.Schema) kalla.Faults {
 	left, right := g.recipe.Sources.Left, g.recipe.Sources.Right
 	keys := slices.Concat(left.PrimaryKey, right.PrimaryKey)
 	alike := slices.ContainsFunc(left.PrimaryKey, func(l string) bool {

@@ -3,6 +3,8 @@ package duckdb
 import (
 	"strconv"
 	"strings"
+
+	"kalla/internal/gate"
 )
 
 // whiteSpace lists the characters of Unicode's White_Space property: what trim
@@ -17,13 +19,6 @@ const whiteSpace = " \t\n\v\f\r\u0085\u00a0\u1680" +
 const (
 	strokeLetters = "ŁłØøĐđĦħŦŧı"
 	plainLetters  = "LlOoDdHhTti"
-)
-
-// The decimal places that convert and divide can round to. The type of their
-// result depends on the places, so there is a macro for each.
-const (
-	maxConvertPlaces = 4
-	maxDividePlaces  = 10
 )
 
 // macro is one CREATE MACRO statement; several bodies are overloads by arity.
@@ -110,11 +105,12 @@ func numberMacros() []macro {
 		{"kalla_quotient", []string{ // of integers, rounded half away from zero; NULL for a zero divisor
 			"(n, d) AS CASE WHEN d <> 0 THEN sign(n) * sign(d) * ((2 * abs(n) + abs(d)) // (2 * abs(d))) END"}},
 	}
-	for n := range maxConvertPlaces + 1 {
+	// The type of convert's and divide's results depends on the places, so there is a macro for each.
+	for n := range gate.MaxConvertPlaces + 1 {
 		list = append(list, macro{"kalla_convert_" + strconv.Itoa(n), []string{
 			"(a, r) AS " + scaled("kalla_half_even(kalla_exact(a) * kalla_exact(r) * "+pow10(n)+")", n)}})
 	}
-	for n := range maxDividePlaces + 1 {
+	for n := range gate.MaxDividePlaces + 1 {
 		list = append(list, macro{"kalla_divide_" + strconv.Itoa(n), []string{
 			"(a, b) AS " + scaled("kalla_quotient(kalla_ten_places(kalla_exact(a)) * "+pow10(n)+", kalla_ten_places(kalla_exact(b)))", n)}})
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"kalla"
+	"kalla/internal/gate"
 )
 
 // Columns describes the rows that a query would give.
@@ -32,4 +33,4 @@ func (s *Session) WriteParquet(ctx context.Context, query, path string) (int64, 
 }
 
 // Gate returns the gate that SQL texts of recipes pass before this session runs them.
-func (s *Session) Gate() *Gate { return NewGate(s.conn) }
+func (s *Session) Gate() *gate.Gate { return gate.New(s.conn) }

@@ -1,4 +1,4 @@
-package duckdb_test
+package gate_test
 
 import (
 	"context"
@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"kalla/internal/engine/duckdb"
+	"kalla/internal/gate"
 )
 
 const canary = "canary-1f0c2d77"
@@ -37,7 +37,7 @@ func FuzzGate(f *testing.F) {
 		f.Add(strings.ReplaceAll(seed, "FILE", file))
 	}
 	db := openRun(f)
-	g := duckdb.NewGate(db)
+	g := gate.New(db)
 	before := contents(f, db)
 	f.Fuzz(func(t *testing.T, text string) {
 		for _, at := range []place{derived, predicate, matchSQL} {

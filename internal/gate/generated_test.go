@@ -1,4 +1,4 @@
-package duckdb_test
+package gate_test
 
 import (
 	"context"
@@ -10,7 +10,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"kalla/internal/engine/duckdb"
+	"kalla/internal/gate"
 )
 
 // sqlGrammar draws SQL that is mostly right, with parts in it that read files,
@@ -125,7 +125,7 @@ func TestGateOnGeneratedSQL(t *testing.T) {
 		t.Fatal(err)
 	}
 	db := openRun(t)
-	g := duckdb.NewGate(db)
+	g := gate.New(db)
 	before := contents(t, db)
 	passed, drawn := 0, 0
 	rapid.Check(t, func(rt *rapid.T) {

@@ -1,4 +1,6 @@
-package duckdb
+// Package gate lets SQL texts of recipes through that can do nothing but
+// compute over the run's own tables, the same on every engine.
+package gate
 
 import (
 	"bytes"
@@ -39,9 +41,9 @@ type Tables map[string]string
 // checked. The tree is walked by an allow-list: what the gate does not know, it refuses.
 type Gate struct{ db Querier }
 
-// NewGate returns a gate that parses with db. The connection needs the macros of
+// New returns a gate that parses with db. The connection needs the macros of
 // Macros only where Checked.SQL is executed.
-func NewGate(db Querier) *Gate { return &Gate{db: db} }
+func New(db Querier) *Gate { return &Gate{db: db} }
 
 // Checked is an SQL text that passed the gate.
 type Checked struct {

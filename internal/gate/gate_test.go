@@ -1,4 +1,4 @@
-package duckdb_test
+package gate_test
 
 import (
 	"context"
@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"kalla"
-	"kalla/internal/engine/duckdb"
+	"kalla/internal/gate"
 )
 
 // schemas of the tables that the tests of the gate run over.
@@ -19,9 +19,9 @@ var (
 	rates    = kalla.Schema{{Name: "ccy"}, {Name: "rate"}}
 )
 
-var runTables = duckdb.Tables{"left_src": "left_src", "right_src": "right_src", "invoices": "left_src", "payments": "right_src", "fx": "fx"}
+var runTables = gate.Tables{"left_src": "left_src", "right_src": "right_src", "invoices": "left_src", "payments": "right_src", "fx": "fx"}
 
-var extraTables = duckdb.Tables{"fx": "fx"}
+var extraTables = gate.Tables{"fx": "fx"}
 
 func openRun(t testing.TB) *sql.DB {
 	db := openPlain(t)
@@ -48,7 +48,7 @@ const (
 	matchSQL  place = "match_sql"
 )
 
-func check(g *duckdb.Gate, at place, text string) (*duckdb.Checked, error) {
+func check(g *gate.Gate, at place, text string) (*gate.Checked, error) {
 	ctx := context.Background()
 	switch at {
 	case derived:
@@ -59,7 +59,7 @@ func check(g *duckdb.Gate, at place, text string) (*duckdb.Checked, error) {
 	return g.Select(ctx, text, runTables)
 }
 
-func missing(at place, c *duckdb.Checked) kalla.Faults {
+func missing(at place, c *gate.Checked) kalla.Faults {
 	switch at {
 	case derived:
 		return c.Missing(map[string]kalla.Schema{"": invoices, "fx": rates})
@@ -70,7 +70,7 @@ func missing(at place, c *duckdb.Checked) kalla.Faults {
 }
 
 // runnable is the query in which a checked text is executed.
-func runnable(at place, c *duckdb.Checked) string {
+func runnable(at place, c *gate.Checked) string {
 	switch at {
 	case derived:
 		return "SELECT (" + c.SQL + ") FROM left_src"
@@ -82,7 +82,7 @@ func runnable(at place, c *duckdb.Checked) string {
 
 func TestGateAllows(t *testing.T) {
 	db := openRun(t)
-	g := duckdb.NewGate(db)
+	g := gate.New(db)
 	for _, tc := range []struct {
 		at   place
 		text string
@@ -205,7 +205,7 @@ func firstValue(db *sql.DB, query string) (string, error) {
 
 func TestGateRefuses(t *testing.T) {
 	db := openRun(t)
-	g := duckdb.NewGate(db)
+	g := gate.New(db)
 	for _, tc := range []struct {
 		at               place
 		text, where, why string
@@ -388,14 +388,14 @@ func TestGateRefuses(t *testing.T) {
 }
 
 func TestGateReports(t *testing.T) {
-	g := duckdb.NewGate(openRun(t))
+	g := gate.New(openRun(t))
 	c, err := check(g, predicate, `upper(l.invoice_id) = normalize_ref(r.memo) AND (r.currency = l.currency AND l.amount > 0)
 		AND l.amount = r.paid_amount + l.amount AND l.currency = 'EUR' AND (l.amount = r.paid_amount OR true)
 		AND l.amount = (SELECT rate FROM fx WHERE ccy = r.currency)`)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []duckdb.Equality{{"upper(l.invoice_id)", "kalla_normalize_ref(r.memo)"}, {"l.currency", "r.currency"}}
+	want := []gate.Equality{{"upper(l.invoice_id)", "kalla_normalize_ref(r.memo)"}, {"l.currency", "r.currency"}}
 	if !slices.Equal(c.Equalities, want) {
 		t.Errorf("equalities %v, want %v", c.Equalities, want)
 	}
@@ -422,7 +422,7 @@ func TestGateReports(t *testing.T) {
 }
 
 func TestMissingColumns(t *testing.T) {
-	g := duckdb.NewGate(openRun(t))
+	g := gate.New(openRun(t))
 	for _, tc := range []struct {
 		at   place
 		text string

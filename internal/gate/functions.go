@@ -1,4 +1,4 @@
-package duckdb
+package gate
 
 import (
 	"fmt"
@@ -7,6 +7,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+)
+
+// The decimal places that convert and divide can round to, from 0.
+const (
+	MaxConvertPlaces = 4
+	MaxDividePlaces  = 10
 )
 
 // portable is a function that recipes may use.
@@ -65,8 +71,8 @@ var functions = map[string]portable{
 	"least":           {least: 2, most: 4, macro: "kalla_least"},
 	"nullif":          {least: 2, most: 2},
 	"tolerance_match": {least: 3, most: 3, macro: "kalla_tolerance_match"},
-	"convert":         {least: 3, most: 3, args: map[int]argument{2: integer(0, maxConvertPlaces)}, rewrite: byPlaces("kalla_convert_")},
-	"divide":          {least: 3, most: 3, args: map[int]argument{2: integer(0, maxDividePlaces)}, rewrite: byPlaces("kalla_divide_")},
+	"convert":         {least: 3, most: 3, args: map[int]argument{2: integer(0, MaxConvertPlaces)}, rewrite: byPlaces("kalla_convert_")},
+	"divide":          {least: 3, most: 3, args: map[int]argument{2: integer(0, MaxDividePlaces)}, rewrite: byPlaces("kalla_divide_")},
 
 	"date_diff":  {least: 3, most: 3, macro: "kalla_date_diff", args: map[int]argument{0: oneOf(units...)}},
 	"date_trunc": {least: 2, most: 2, args: map[int]argument{0: oneOf(units...)}},
