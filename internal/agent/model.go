@@ -50,14 +50,23 @@ type Message struct {
 	Parts []Part `json:"parts"`
 }
 
-// Part is one of text, a call, or a result: exactly one field is set.
+// Part is one of text, a call, a result, or something opaque: exactly one field is set.
 type Part struct {
 	Text   string      `json:"text,omitempty"`
 	Call   *ToolCall   `json:"call,omitempty"`
 	Result *ToolResult `json:"result,omitempty"`
+	Opaque *Opaque     `json:"opaque,omitempty"`
 }
 
-// ToolCall is a call that the model asks for. Input is what it wrote: it may not fit the schema, or be no JSON.
+// Opaque is what only the model that wrote it understands, such as its
+// reasoning between calls. It is never shown, and sent back where it stood.
+type Opaque struct {
+	Model string          `json:"model"`
+	Data  json.RawMessage `json:"data"`
+}
+
+// ToolCall is a call that the model asks for. Input is what it wrote, which may not fit the schema; where that
+// is no JSON, it is a JSON string of it (see InputOf).
 type ToolCall struct {
 	ID    string          `json:"id"`
 	Name  string          `json:"name"`
