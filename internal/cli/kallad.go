@@ -28,7 +28,7 @@ func Daemon(ctx context.Context, env Env) int {
 
   kallad scheduler                 on this machine, at http://127.0.0.1:9090`,
 	}
-	root.AddCommand(c.schedulerCommand(), c.configCommand(), c.versionCommand())
+	root.AddCommand(c.schedulerCommand(), c.healthCommand("http://localhost:9090/health"), c.configCommand(), c.versionCommand())
 	return c.execute(ctx, root)
 }
 
