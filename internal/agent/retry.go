@@ -46,7 +46,7 @@ func (p patient) Stream(ctx context.Context, req Request, delta func(Delta)) (*R
 		select {
 		case <-ctx.Done():
 			timer.Stop()
-			return nil, Canceled(ctx, p.Info())
+			return nil, Endpoint{Model: p.Info().Model}.canceled(ctx)
 		case <-timer.C:
 		}
 	}

@@ -215,6 +215,22 @@ type DraftRequest struct {
 	Name     string      `json:"name,omitempty" maxLength:"1000"`
 	Left     DraftSource `json:"left"`
 	Right    DraftSource `json:"right"`
+	Guidance
+}
+
+// Guidance is what a person has said about an earlier draft of the same sources.
+type Guidance struct {
+	Examples []Example `json:"examples,omitempty" maxItems:"200" doc:"Pairs of which it is known whether they belong together"`
+	Without  []string  `json:"without,omitempty" maxItems:"200" doc:"Ids of evidence: what the draft shall do without"`
+	Choose   []string  `json:"choose,omitempty" maxItems:"200" doc:"Ids of alternatives, keys or column pairs that it shall take"`
+}
+
+// Example is a pair of records of which it is known whether they belong
+// together. A record is named by columns and their values: best by its primary key.
+type Example struct {
+	Left  map[string]string `json:"left"`
+	Right map[string]string `json:"right"`
+	Match bool              `json:"match"`
 }
 
 // DraftSource is one side of a DraftRequest.
@@ -234,14 +250,46 @@ type Draft struct {
 	Evidence []DraftEvidence `json:"evidence"`
 	Left     DraftCoverage   `json:"left"`
 	Right    DraftCoverage   `json:"right"`
+
+	Suggestions []DraftSuggestion `json:"suggestions,omitempty"`
+	Lessons     []Lesson          `json:"lessons,omitempty" doc:"What the examples changed"`
 }
 
 // DraftEvidence says what speaks for a part of a draft, and what against.
 type DraftEvidence struct {
-	Path            string   `json:"path"`
-	What            string   `json:"what"`
-	Support         string   `json:"support"`
-	CounterExamples []string `json:"counter_examples,omitempty"`
+	ID              string             `json:"id" doc:"Of what is proposed, the same in every draft of the same sources"`
+	Path            string             `json:"path"`
+	What            string             `json:"what"`
+	Support         string             `json:"support"`
+	Agree           int64              `json:"agree" doc:"Records or pairs that speak for it"`
+	Of              int64              `json:"of" doc:"So many looked at; 0 where there is nothing to count"`
+	CounterExamples []string           `json:"counter_examples,omitempty"`
+	Alternatives    []DraftAlternative `json:"alternatives,omitempty"`
+}
+
+// DraftAlternative is what could stand in the place of a proposal.
+type DraftAlternative struct {
+	ID      string `json:"id"`
+	What    string `json:"what"`
+	Support string `json:"support"`
+}
+
+// DraftSuggestion is a filter that a person may want.
+type DraftSuggestion struct {
+	ID      string     `json:"id"`
+	Side    kalla.Side `json:"side" enum:"left,right"`
+	Filter  Filter     `json:"filter"`
+	What    string     `json:"what"`
+	Support string     `json:"support"`
+	Records int64      `json:"records" doc:"That it leaves out"`
+}
+
+// Lesson is what a draft learned from one example.
+type Lesson struct {
+	Example int      `json:"example" doc:"Index of the example"`
+	Verdict string   `json:"verdict" enum:"held,learned,conflicts,not_found"`
+	Text    string   `json:"text" doc:"What changed, or why nothing did"`
+	Rules   []string `json:"rules,omitempty" doc:"Ids of the evidence that it changed"`
 }
 
 // DraftCoverage is how many records of a side the draft matches.
@@ -255,6 +303,50 @@ type DraftCoverage struct {
 type TrialRequest struct {
 	Recipe     json.RawMessage   `json:"recipe" doc:"A recipe as an object, or as a text of YAML"`
 	Parameters map[string]string `json:"parameters,omitempty"`
+}
+
+// BacktestRequest is the body of POST /api/backtest: a recipe is run on the real
+// data, and what it does is held against another recipe and against what a person
+// has said. It leaves nothing behind.
+type BacktestRequest struct {
+	Recipe   json.RawMessage `json:"recipe" doc:"A recipe as an object, or as a text of YAML"`
+	Base     json.RawMessage `json:"base,omitempty" doc:"The recipe to compare with"`
+	Examples []Example       `json:"examples,omitempty" maxItems:"200"`
+	Samples  int             `json:"samples,omitempty" minimum:"0" maximum:"20" doc:"Pairs to show of each kind"`
+}
+
+// Backtest answers it.
+type Backtest struct {
+	Summary kalla.Summary  `json:"summary"`
+	Base    *kalla.Summary `json:"base,omitempty"`
+	// Changes counts records against the base, by side: newly_matched, newly_ambiguous,
+	// came_apart, matched_to_other, reason_changed.
+	Changes       map[kalla.Side]map[string]int64 `json:"changes,omitempty"`
+	Disagreements []Disagreement                  `json:"disagreements"`
+	Pairs         []Pair                          `json:"pairs" doc:"Samples"`
+}
+
+// Disagreement is an example that the recipe does not agree with.
+type Disagreement struct {
+	Example Example `json:"example"`
+	Why     string  `json:"why" doc:"What the recipe does with the two records"`
+}
+
+// Pair is two records, and how they came together.
+type Pair struct {
+	Kind  string `json:"kind" enum:"pass,ambiguous,near" doc:"A match, one that key order decided, or the closest pair that is none"`
+	Pass  string `json:"pass,omitempty"`
+	Left  Record `json:"left"`
+	Right Record `json:"right"`
+	// Compared are the columns that the recipe compares, left and right.
+	Compared [][2]string `json:"compared"`
+}
+
+// Record is one record: its key, and its values in the order of the columns.
+type Record struct {
+	Key     map[string]string `json:"key"`
+	Columns []string          `json:"columns"`
+	Values  []*string         `json:"values" doc:"As text, null for NULL"`
 }
 
 // Engine is what GET /api/engine answers.
