@@ -15,14 +15,19 @@ import (
 // patience is how long a cancelled call waits for the engine to stop.
 const patience = 700 * time.Millisecond
 
-// outside runs do, which reads the inputs, and leaves it behind where it does not
-// end soon after ctx: the engine cannot interrupt a library that waits for a
-// server. The session is of no more use then; it closes when the library gives up,
-// which its own timeouts see to.
+// outside runs do, which reads the inputs, as abandoning does where that takes a network.
 func (s *Session) outside(ctx context.Context, inputs []engine.Input, do func() error) error {
 	if !reachesOut(inputs) {
 		return do()
 	}
+	return s.abandoning(ctx, do)
+}
+
+// abandoning runs do and leaves it behind where it does not end soon after ctx:
+// the engine cannot interrupt a library that waits for a server. The session is
+// of no more use then; it closes when the library gives up, which its own
+// timeouts see to.
+func (s *Session) abandoning(ctx context.Context, do func() error) error {
 	ended := make(chan error, 1)
 	go func() {
 		defer func() {

@@ -43,7 +43,8 @@ type mount struct {
 }
 
 func (m *mount) retype(ctx context.Context, failed error) (*mount, error) {
-	if m.Retype == nil {
+	var known *kalla.Error
+	if m.Retype == nil || errors.As(failed, &known) {
 		return nil, failed
 	}
 	next, err := m.Retype(ctx, failed)
@@ -174,7 +175,7 @@ func (s *Session) Stage(ctx context.Context, inputs []engine.Input, report func(
 	}
 	var tables []engine.Table
 	err := s.outside(ctx, inputs, func() (err error) {
-		tables, err = s.stageAll(ctx, inputs, untilDone(ctx, report))
+		tables, err = s.stageAll(ctx, inputs, untilDone(ctx, report), s.intoTable)
 		return err
 	})
 	if err != nil {
@@ -183,7 +184,19 @@ func (s *Session) Stage(ctx context.Context, inputs []engine.Input, report func(
 	return tables, nil
 }
 
-func (s *Session) stageAll(ctx context.Context, inputs []engine.Input, report func(kalla.Progress)) ([]engine.Table, error) {
+// sink takes the rows of a query to where those of an input belong, and says how many they are and of what types.
+type sink func(ctx context.Context, in engine.Input, query string) (rows int64, schema kalla.Schema, err error)
+
+// intoTable is the sink that makes a table in the engine.
+func (s *Session) intoTable(ctx context.Context, in engine.Input, query string) (rows int64, schema kalla.Schema, err error) {
+	if err := s.conn.QueryRowContext(ctx, "CREATE OR REPLACE TABLE "+ident(in.Table)+" AS "+query).Scan(&rows); err != nil {
+		return 0, nil, err
+	}
+	schema, err = s.describeQuery(ctx, "FROM "+ident(in.Table))
+	return rows, schema, err
+}
+
+func (s *Session) stageAll(ctx context.Context, inputs []engine.Input, report func(kalla.Progress), put sink) ([]engine.Table, error) {
 	if err := s.defineFor(ctx, inputs); err != nil {
 		return nil, engineError(ctx, err)
 	}
@@ -202,7 +215,7 @@ func (s *Session) stageAll(ctx context.Context, inputs []engine.Input, report fu
 	done := 0
 	stage := func(i int) (err error) {
 		p := tracker{report: report, alias: inputs[i].Alias, done: done, total: len(inputs), poll: s.Progress}
-		tables[i], err = s.stageOne(ctx, inputs[i], &p)
+		tables[i], err = s.stageOne(ctx, inputs[i], &p, put)
 		if err != nil {
 			return stageError(ctx, inputs[i], err)
 		}
@@ -241,8 +254,8 @@ func (s *Session) defineFor(ctx context.Context, inputs []engine.Input) error {
 	return nil
 }
 
-// stageOne stages one input and describes the table.
-func (s *Session) stageOne(ctx context.Context, in engine.Input, p *tracker) (engine.Table, error) {
+// stageOne stages one input and describes what came of it.
+func (s *Session) stageOne(ctx context.Context, in engine.Input, p *tracker, put sink) (engine.Table, error) {
 	m, err := s.mount(ctx, in)
 	if err != nil {
 		return engine.Table{}, err
@@ -251,14 +264,13 @@ func (s *Session) stageOne(ctx context.Context, in engine.Input, p *tracker) (en
 	if err != nil {
 		return engine.Table{}, err
 	}
-	create := func(q string) (rows int64, err error) {
+	read := func(q string) (int64, kalla.Schema, error) {
 		if err := s.tune(ctx); err != nil {
-			return 0, err
+			return 0, nil, err
 		}
 		stop := p.watch()
 		defer stop()
-		err = s.conn.QueryRowContext(ctx, "CREATE OR REPLACE TABLE "+ident(in.Table)+" AS "+q).Scan(&rows)
-		return rows, err
+		return put(ctx, in, q)
 	}
 	verified := make(chan struct{})
 	var verifyErr error
@@ -270,7 +282,7 @@ func (s *Session) stageOne(ctx context.Context, in engine.Input, p *tracker) (en
 		}
 	}(m)
 	defer func() { cancel(); <-verified }()
-	rows, err := create(q)
+	rows, schema, err := read(q)
 	if err != nil {
 		if in.Source.Type.IsDatabase() {
 			// The transaction is lost with its statement; what is left is to say why.
@@ -282,7 +294,7 @@ func (s *Session) stageOne(ctx context.Context, in engine.Input, p *tracker) (en
 		if q, err = m.query(in); err != nil {
 			return engine.Table{}, err
 		}
-		if rows, err = create(q); err != nil {
+		if rows, schema, err = read(q); err != nil {
 			if _, err = m.retype(ctx, err); err == nil {
 				err = errors.New("the file changed while it was read")
 			}
@@ -293,10 +305,6 @@ func (s *Session) stageOne(ctx context.Context, in engine.Input, p *tracker) (en
 		return engine.Table{}, verifyErr
 	}
 	if err := s.unchanged(ctx, in.Source, m.Fingerprint); err != nil {
-		return engine.Table{}, err
-	}
-	schema, err := s.describeQuery(ctx, "FROM "+ident(in.Table))
-	if err != nil {
 		return engine.Table{}, err
 	}
 	return engine.Table{Name: in.Table, Schema: schema, Rows: rows, Fingerprint: m.Fingerprint, Consistency: m.Consistency}, nil
