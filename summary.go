@@ -36,6 +36,7 @@ type Summary struct {
 	Stages    []StageTime               `json:"stages"`
 	Warnings  []string                  `json:"warnings,omitempty"`
 	Evidence  string                    `json:"evidence,omitempty"` // folder or URI, empty with --evidence none
+	Parts     bool                      `json:"parts,omitempty"`    // tables of the evidence are folders of Parquet files, as a cluster writes them
 }
 
 // EngineInfo names the engine that did the work.

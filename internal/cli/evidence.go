@@ -164,10 +164,21 @@ func writeManifest(w io.Writer, p palette, m *evidence.Manifest) {
 	for _, file := range sortedKeys(m.Files) {
 		f := m.Files[file]
 		rows := ""
-		if strings.HasSuffix(file, ".parquet") {
+		switch {
+		case strings.Contains(file, "/"):
+			continue // a part
+		case strings.HasSuffix(file, ".parquet"):
 			rows = number(f.Rows)
 		}
 		g.row(printable(file), rows, bytes(f.Bytes), p.dim(f.SHA256[:min(16, len(f.SHA256))]+"…"))
+	}
+	for _, folder := range sortedKeys(m.Tables) {
+		t, _ := m.Table(folder + ".parquet")
+		var size int64
+		for _, file := range t.Files {
+			size += m.Files[file].Bytes
+		}
+		g.row(printable(folder)+"/", number(t.Rows), bytes(size), p.dim(plural(int64(len(t.Files)), "part", "parts")))
 	}
 	g.write(w)
 }
@@ -189,7 +200,7 @@ func (c *command) evidenceExport() *cobra.Command {
 		Short: "Write the evidence as a spreadsheet, as CSV, or as Parquet files",
 		Long: `xlsx writes one workbook: a sheet each for the summary, the matched, the unmatched and so on; amounts
 are numbers, dates are dates, and what does not fit into one sheet goes on in the next.
-csv and parquet write a folder with one file a table.
+csv and parquet write a folder with one file a table; that of parquet is evidence again.
 
 A text that begins with = + - @ would run as a formula when a CSV file is opened in a spreadsheet; it
 gets a ' in front, unless --raw is given. Workbooks hold such texts as they are: there they are texts.`,

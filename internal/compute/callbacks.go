@@ -75,13 +75,9 @@ func (s *Service) deliver(ctx context.Context, j *river.Job[callbackArgs]) error
 func message(r *row) (kind string, body any) {
 	if r.state == job.Completed && r.summary != nil {
 		sum := r.summary
-		paths := map[string]string{}
-		if sum.Evidence != "" {
-			paths = evidence.Paths(sum.Evidence)
-		}
 		return "complete", job.Complete{
 			RunID: r.runID, Attempt: r.attempt, MatchedCount: sum.Pairs, UnmatchedLeftCount: sum.Left.Unmatched, UnmatchedRightCount: sum.Right.Unmatched,
-			OutputPaths: paths, Summary: sum,
+			OutputPaths: evidence.Paths(sum), Summary: sum,
 		}
 	}
 	e := job.Error{RunID: r.runID, Attempt: r.attempt, Error: "the job failed", Code: string(kalla.CodeInternal)}

@@ -339,10 +339,20 @@ func TestBucketRefusals(t *testing.T) {
 }
 
 func TestPaths(t *testing.T) {
-	for place, want := range map[string]string{"s3://b/runs/1": "s3://b/runs/1/matched.parquet", "/data/runs/1": filepath.FromSlash("/data/runs/1/matched.parquet")} {
-		paths := evidence.Paths(place)
-		if got := paths["matched"]; got != want {
-			t.Errorf("matched is at %s, want %s", got, want)
+	if paths := evidence.Paths(&kalla.Summary{}); len(paths) > 0 {
+		t.Errorf("without evidence there is %v", paths)
+	}
+	for _, c := range []struct {
+		sum  kalla.Summary
+		want string
+	}{
+		{kalla.Summary{Evidence: "s3://b/runs/1"}, "s3://b/runs/1/matched.parquet s3://b/runs/1/summary.json"},
+		{kalla.Summary{Evidence: "s3://b/runs/1", Parts: true}, "s3://b/runs/1/matched s3://b/runs/1/summary.json"},
+		{kalla.Summary{Evidence: "/data/runs/1"}, filepath.FromSlash("/data/runs/1/matched.parquet /data/runs/1/summary.json")},
+	} {
+		paths := evidence.Paths(&c.sum)
+		if got := paths["matched"] + " " + paths["summary"]; got != c.want {
+			t.Errorf("they are at %s, want %s", got, c.want)
 		}
 		names := slices.Sorted(maps.Keys(paths))
 		if want := []string{"breaks", "candidates", "manifest", "matched", "summary", "unmatched_left", "unmatched_right"}; !slices.Equal(names, want) {

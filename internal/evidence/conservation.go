@@ -47,7 +47,7 @@ func (v *verifier) side(s kalla.Side) {
 			v.unread(matched, err)
 			return "not counted"
 		}
-		v.same(unmatched.file, "records that are also in "+MatchedFile, 0, overlap)
+		v.same(unmatched.file, "records that are also in "+matched.file, 0, overlap)
 		v.same(unmatched.file, "records listed more than once", 0, u.records-u.badKeys-u.keys)
 		v.same(matched.file, string(s)+" records whose amounts differ from one pair to another", 0, m.records-m.keys)
 		v.same(matched.file, "matched "+string(s)+" records", sum.Matched, m.keys)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -25,7 +26,7 @@ type Format string
 const (
 	XLSX    Format = "xlsx"    // one workbook
 	CSV     Format = "csv"     // a folder of UTF-8 files with a header line
-	Parquet Format = "parquet" // a copy of the folder, hashes checked
+	Parquet Format = "parquet" // evidence again, with one file a table; hashes checked
 )
 
 // ExportOptions say how evidence is exported.
@@ -85,7 +86,7 @@ func Export(ctx context.Context, l Location, dest string, o ExportOptions, q Que
 	case CSV:
 		names, err = e.csv(ctx, temp)
 	case Parquet:
-		names, err = e.copyFiles(ctx, temp)
+		names, err = e.parquet(ctx, temp)
 	}
 	if err != nil {
 		return nil, exportError(ctx, dest, err)
@@ -118,19 +119,22 @@ type exporter struct {
 	q        Querier
 }
 
-// tables lists the Parquet files that the folder has.
-func (e *exporter) tables() []string {
-	return slices.DeleteFunc(Tables(), func(name string) bool {
-		_, ok := e.manifest.Files[name]
-		return !ok
-	})
+// tables are those that the evidence has.
+func (e *exporter) tables() []table {
+	var out []table
+	for _, name := range Tables() {
+		if t, ok := e.manifest.Table(name); ok {
+			out = append(out, openTable(e.q, e.dir, t))
+		}
+	}
+	return out
 }
 
 // order is the order of rows of an exported table: that of the keys, whatever
 // order the engine wrote them in.
-func (e *exporter) order(file string, cols []column) string {
+func (e *exporter) order(table string, cols []column) string {
 	var names []string
-	switch file {
+	switch table {
 	case MatchedFile:
 		names = []string{"match_id"}
 		for _, s := range []kalla.Side{kalla.Left, kalla.Right} {
@@ -153,11 +157,10 @@ func (e *exporter) order(file string, cols []column) string {
 // csv writes each table with the engine's own writer.
 func (e *exporter) csv(ctx context.Context, folder string) ([]string, error) {
 	var names []string
-	for _, file := range e.tables() {
-		t := openTable(e.q, e.dir, file)
+	for _, t := range e.tables() {
 		cols, err := t.columns(ctx)
 		if err != nil {
-			return nil, unreadable(file, err)
+			return nil, unreadable(t.file, err)
 		}
 		list := make([]string, len(cols))
 		for i, c := range cols {
@@ -166,11 +169,11 @@ func (e *exporter) csv(ctx context.Context, folder string) ([]string, error) {
 				list[i] = guarded(c) + " AS " + ident(guard(c.name))
 			}
 		}
-		name := strings.TrimSuffix(file, ".parquet") + ".csv"
+		name := strings.TrimSuffix(t.Name, ".parquet") + ".csv"
 		query := fmt.Sprintf("COPY (SELECT %s FROM (SELECT * FROM %s ORDER BY %s)) TO %s (FORMAT csv, HEADER)",
-			strings.Join(list, ", "), t.from, e.order(file, cols), literal(filepath.Join(folder, name)))
+			strings.Join(list, ", "), t.from, e.order(t.Name, cols), literal(filepath.Join(folder, name)))
 		if err := e.execute(ctx, query); err != nil {
-			return nil, unreadable(file, err)
+			return nil, unreadable(t.file, err)
 		}
 		names = append(names, name)
 	}
@@ -213,14 +216,28 @@ func guard(s string) string {
 	return s
 }
 
-// copyFiles copies the folder and refuses what does not have its hash.
-func (e *exporter) copyFiles(ctx context.Context, folder string) ([]string, error) {
-	names := append([]string{ManifestFile}, sortedKeys(e.manifest.Files)...)
-	for _, name := range names {
-		if filepath.Base(name) != name {
+// parquet copies the folder and refuses what does not have its hash. Tables in
+// parts become files, and the manifest says so: it is evidence of the same run.
+func (e *exporter) parquet(ctx context.Context, folder string) ([]string, error) {
+	var names []string
+	for _, name := range append([]string{ManifestFile}, sortedKeys(e.manifest.Files)...) {
+		if !local(name) {
 			return nil, &kalla.Error{Code: kalla.CodeEvidence, Op: exporting, Where: ManifestFile, Why: fmt.Sprintf("it names %q, which is not a file of the folder", name)}
 		}
-		sum, err := copyFile(ctx, filepath.Join(e.dir, name), filepath.Join(folder, name))
+		from := filepath.Join(e.dir, filepath.FromSlash(name))
+		var sum string
+		var err error
+		switch {
+		case name == ManifestFile && len(e.manifest.Tables) > 0:
+			continue // another one comes last
+		case isPart(name):
+			var f File
+			f, err = hashFile(ctx, from, false)
+			sum = f.SHA256
+		default:
+			sum, err = copyFile(ctx, from, filepath.Join(folder, name))
+			names = append(names, name)
+		}
 		if err != nil {
 			return nil, writeError(exporting, name, err)
 		}
@@ -228,7 +245,44 @@ func (e *exporter) copyFiles(ctx context.Context, folder string) ([]string, erro
 			return nil, &kalla.Error{Code: kalla.CodeEvidence, Op: exporting, Where: name, Why: "the file was changed: its SHA-256 is not that of the manifest", Hint: "see kalla evidence verify"}
 		}
 	}
-	return names, nil
+	if len(e.manifest.Tables) == 0 {
+		return names, nil
+	}
+	merged, err := e.merge(ctx, folder)
+	return append(append([]string{ManifestFile}, merged...), names...), err
+}
+
+// merge writes each table in parts as one file, and the manifest of what the folder holds then.
+func (e *exporter) merge(ctx context.Context, folder string) ([]string, error) {
+	m := *e.manifest
+	m.Format, m.Tables, m.Summary.Parts = 1, nil, false
+	m.Files = maps.Clone(m.Files)
+	maps.DeleteFunc(m.Files, func(name string, _ File) bool { return isPart(name) })
+	if err := writeJSON(filepath.Join(folder, SummaryFile), m.Summary); err != nil {
+		return nil, err
+	}
+	changed := []string{SummaryFile}
+	var names []string
+	for _, t := range e.tables() {
+		if !t.parts {
+			continue
+		}
+		query := fmt.Sprintf("COPY (SELECT * FROM %s) TO %s (FORMAT parquet, COMPRESSION zstd)", t.from, literal(filepath.Join(folder, t.Name)))
+		if err := e.execute(ctx, query); err != nil {
+			return nil, unreadable(t.file, err)
+		}
+		m.Files[t.Name] = File{Rows: t.Rows, Schema: t.Schema}
+		names, changed = append(names, t.Name), append(changed, t.Name)
+	}
+	hashed, err := hashAll(ctx, folder, changed, false)
+	if err != nil {
+		return nil, err
+	}
+	for name, f := range hashed {
+		f.Rows, f.Schema = m.Files[name].Rows, m.Files[name].Schema
+		m.Files[name] = f
+	}
+	return names, writeJSON(filepath.Join(folder, ManifestFile), m)
 }
 
 func copyFile(ctx context.Context, from, to string) (sum string, err error) {

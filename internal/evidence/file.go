@@ -14,11 +14,11 @@ import (
 // lasts. The caller closes it.
 func OpenFile(ctx context.Context, l Location, m *Manifest, name string) (io.ReadSeekCloser, error) {
 	const op = "reading evidence"
-	if _, ok := m.Files[name]; !ok && name != ManifestFile {
+	if _, ok := m.Files[name]; name != ManifestFile && (!ok || !local(name)) {
 		return nil, &kalla.Error{Code: kalla.CodeUsage, Op: op, Where: name, Why: "the evidence has no such file", Err: os.ErrNotExist}
 	}
 	if l.uri == "" {
-		f, err := os.Open(filepath.Join(l.dir, filepath.Base(name)))
+		f, err := os.Open(filepath.Join(l.dir, filepath.FromSlash(name)))
 		if err != nil {
 			return nil, writeError(op, l.join(name), err)
 		}

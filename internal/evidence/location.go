@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -67,14 +68,21 @@ func joinPath(place, file string) string {
 	return filepath.Join(place, file)
 }
 
-// Paths are the files of evidence by what they hold: matched, unmatched_left,
-// unmatched_right, breaks, candidates, summary and manifest. The place is that
-// of a finished run (kalla.Summary.Evidence); every run writes all of them.
-func Paths(place string) map[string]string {
+// Paths says where the evidence of a finished run is by what it holds: matched,
+// unmatched_left, unmatched_right, breaks, candidates, summary and manifest. Each is
+// a file; a table in parts is a folder of Parquet files. Every run writes all of
+// them; without evidence there are none.
+func Paths(s *kalla.Summary) map[string]string {
 	out := map[string]string{}
+	if s.Evidence == "" {
+		return out
+	}
 	for _, file := range append(Tables(), SummaryFile, ManifestFile) {
-		name, _, _ := strings.Cut(file, ".")
-		out[name] = joinPath(place, file)
+		name, ending, _ := strings.Cut(file, ".")
+		if s.Parts && ending == "parquet" {
+			file = partsFolder(file)
+		}
+		out[name] = joinPath(s.Evidence, file)
 	}
 	return out
 }
@@ -82,13 +90,9 @@ func Paths(place string) map[string]string {
 // names lists what is at the location, evidence or not.
 func (l Location) names(ctx context.Context) ([]string, error) {
 	if l.uri == "" {
-		entries, err := os.ReadDir(l.dir)
+		names, err := filesBelow(l.dir)
 		if err != nil {
 			return nil, writeError("reading evidence", l.shown, err)
-		}
-		names := make([]string, len(entries))
-		for i, e := range entries {
-			names[i] = e.Name()
 		}
 		return names, nil
 	}
@@ -97,11 +101,37 @@ func (l Location) names(ctx context.Context) ([]string, error) {
 		return nil, err
 	}
 	defer bucket.Close()
-	sizes, err := bucket.List(ctx)
+	var names []string
+	for o, err := range bucket.List(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, o.Name)
+	}
+	return names, nil
+}
+
+// filesBelow lists a folder and the folders of parts in it.
+func filesBelow(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, err
 	}
-	return sortedKeys(sizes), nil
+	var names []string
+	for _, e := range entries {
+		if !e.IsDir() || !slices.Contains(Tables(), e.Name()+".parquet") {
+			names = append(names, e.Name())
+			continue
+		}
+		parts, err := os.ReadDir(filepath.Join(dir, e.Name()))
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range parts {
+			names = append(names, e.Name()+"/"+p.Name())
+		}
+	}
+	return names, nil
 }
 
 // fetch makes what the manifest names, as far as it is there, readable as files of
@@ -127,11 +157,15 @@ func (l Location) fetch(ctx context.Context, m *Manifest) (dir string, release f
 	g, groupCtx := errgroup.WithContext(ctx)
 	g.SetLimit(objects.FilesAtOnce)
 	for _, name := range append(sortedKeys(m.Files), ManifestFile) {
-		if filepath.Base(name) != name {
-			continue // no file of the folder, whoever wrote the manifest
+		if !local(name) {
+			continue
 		}
 		g.Go(func() error {
-			err := bucket.Download(groupCtx, name, filepath.Join(temp.Path(), name))
+			file := filepath.Join(temp.Path(), filepath.FromSlash(name))
+			if err := os.MkdirAll(filepath.Dir(file), 0o750); err != nil {
+				return err
+			}
+			err := bucket.Download(groupCtx, name, file)
 			if objects.IsNotExist(err) {
 				return nil
 			}

@@ -19,11 +19,13 @@ import (
 	"kalla/internal/objects"
 )
 
-// FormatVersion is the version of the folder layout and of the manifest.
-const FormatVersion = 1
+// FormatVersion is the newest version of the layout and of the manifest. Where
+// no table is in parts it is 1, which older programs read as well.
+const FormatVersion = 2
 
 // The files of an evidence folder. A run at level keys writes the same
-// Parquet files with fewer columns.
+// Parquet files with fewer columns. Of a table that a cluster wrote there is a
+// folder of parts instead, and its name stands for the table: see Manifest.Table.
 const (
 	ManifestFile       = "manifest.json"
 	SummaryFile        = "summary.json"
@@ -34,8 +36,7 @@ const (
 	CandidatesFile     = "candidates.parquet"      // rivals of ambiguous records
 )
 
-// Tables are the Parquet files of an evidence folder in the order in which
-// they are shown.
+// Tables are the names of the tables in the order in which they are shown.
 func Tables() []string {
 	return []string{MatchedFile, UnmatchedLeftFile, UnmatchedRightFile, BreaksFile, CandidatesFile}
 }
@@ -74,7 +75,10 @@ type Manifest struct {
 	Right      Source            `json:"right"`
 	Extras     []Source          `json:"extras,omitempty"`
 	Summary    kalla.Summary     `json:"summary"`
-	Files      map[string]File   `json:"files"` // every file of the folder but the manifest
+	Files      map[string]File   `json:"files"` // every file of the evidence but the manifest
+	// Tables are the columns of the tables that are folders of parts, by folder:
+	// matched for matched/00000.parquet and so on.
+	Tables map[string]kalla.Schema `json:"tables,omitempty"`
 }
 
 // Source describes one source as it was read.
@@ -88,8 +92,8 @@ type Source struct {
 	Rows        int64        `json:"rows"` // that pass the filters
 }
 
-// File describes one file of the folder. Rows and Schema are of Parquet files;
-// Bytes and SHA256 are filled in when the folder is published.
+// File describes one file of the evidence. Rows are of Parquet files, Schema of
+// those that are a whole table; Bytes and SHA256 are filled in when the evidence is published.
 type File struct {
 	SHA256 string       `json:"sha256"` // lower-case hexadecimal
 	Bytes  int64        `json:"bytes"`
@@ -132,10 +136,10 @@ func load(ctx context.Context, l Location) (*Manifest, []byte, error) {
 			Hint: "it was changed after the run; take the folder from a backup or run the recipe again",
 		}
 	}
-	if m.Format != FormatVersion {
+	if m.Format < 1 || m.Format > FormatVersion {
 		return nil, nil, &kalla.Error{
 			Code: kalla.CodeEvidence, Op: "reading evidence", Where: where,
-			Why:  fmt.Sprintf("the manifest is of format %d, this program reads format %d", m.Format, FormatVersion),
+			Why:  fmt.Sprintf("the manifest is of format %d, this program reads up to format %d", m.Format, FormatVersion),
 			Hint: "use the version of kalla that wrote it, or a newer one",
 		}
 	}

@@ -3,7 +3,6 @@ package evidence
 import (
 	"context"
 	"database/sql"
-	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -50,19 +49,19 @@ func (c column) scale() int {
 	return n
 }
 
-// table is a Parquet file of an evidence folder as a thing to select from.
+// table is a table of the evidence as a thing to select from.
 type table struct {
+	Table
 	q    Querier
-	file string
-	from string // the table function call
+	file string // as people are told: its file, or the folder of its parts
+	from string // item of a FROM clause
 }
 
-func openTable(q Querier, dir, file string) table {
-	path := filepath.Join(dir, file)
-	return table{q: q, file: file, from: "read_parquet(" + literal(globSafe(path)) + ", hive_partitioning = false)"}
+func openTable(q Querier, dir string, t Table) table {
+	return table{Table: t, q: q, file: t.Place(), from: t.From(dir)}
 }
 
-// columns describes the table from the file itself.
+// columns describes the table from the files themselves.
 func (t table) columns(ctx context.Context) ([]column, error) {
 	rows, err := t.q.Query(ctx, "SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM "+t.from+")")
 	if err != nil {

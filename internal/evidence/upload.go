@@ -22,13 +22,28 @@ func ownerOf(runID, attempt string) string { return url.QueryEscape(runID) + "/"
 
 func ownedBy(owner, runID string) bool { return strings.HasPrefix(owner, url.QueryEscape(runID)+"/") }
 
+// requestsAtOnce is how many small requests are sent side by side.
+const requestsAtOnce = 16
+
+// uploads are the objects of one attempt. It may be used by several goroutines.
+type uploads struct {
+	bucket *objects.Prefix
+	owner  string
+	mu     sync.Mutex
+	tried  []string // names, the manifest last
+}
+
 // beginUpload prepares evidence that will be in a bucket.
-func beginUpload(ctx context.Context, final Location, runID string) (*Writer, error) {
+func beginUpload(ctx context.Context, final Location, runID string) (_ *Writer, err error) {
 	bucket, err := final.open()
 	if err != nil {
 		return nil, err
 	}
-	defer bucket.Close()
+	defer func() {
+		if err != nil {
+			bucket.Close()
+		}
+	}()
 	if err := clearPrefix(ctx, bucket, runID); err != nil {
 		return nil, err
 	}
@@ -36,7 +51,9 @@ func beginUpload(ctx context.Context, final Location, runID string) (*Writer, er
 	if err != nil {
 		return nil, err
 	}
-	return &Writer{final: final, temp: temp}, nil
+	w := newWriter(final, temp)
+	w.up = &uploads{bucket: bucket, owner: ownerOf(runID, rand.Text())}
+	return w, nil
 }
 
 // clearPrefix refuses a prefix that holds something, but for what a killed
@@ -45,67 +62,68 @@ func clearPrefix(ctx context.Context, bucket *objects.Prefix, runID string) erro
 	refuse := func(why string) error {
 		return &kalla.Error{Code: kalla.CodeUsage, Op: preparing, Where: bucket.String(), Why: why, Hint: "choose another prefix, or move what is there away"}
 	}
-	found, err := bucket.List(ctx)
-	if err != nil {
+	var litter []string
+	for o, err := range bucket.List(ctx) {
+		switch {
+		case err != nil:
+			return err
+		case o.Name == ManifestFile:
+			return refuse("it holds the evidence of a run; evidence is never overwritten")
+		case o.Name != SummaryFile && !slices.Contains(Tables(), o.Name) && !isPart(o.Name):
+			return refuse(fmt.Sprintf("it is not empty: there is %q; evidence is never overwritten", o.Name))
+		}
+		litter = append(litter, o.Name)
+	}
+	if err := each(ctx, litter, func(ctx context.Context, name string) error {
+		owner, err := bucket.Owner(ctx, name)
+		if err == nil && !ownedBy(owner, runID) {
+			err = refuse(fmt.Sprintf("another run is writing there, or was killed while it did: there is %q", name))
+		}
+		return err
+	}); err != nil {
 		return err
 	}
-	if _, ok := found[ManifestFile]; ok {
-		return refuse("it holds the evidence of a run; evidence is never overwritten")
-	}
-	litter := sortedKeys(found)
-	ours := append(Tables(), SummaryFile)
-	for _, name := range litter {
-		if !slices.Contains(ours, name) {
-			return refuse(fmt.Sprintf("it is not empty: there is %q; evidence is never overwritten", name))
-		}
-		owner, err := bucket.Owner(ctx, name)
-		if err != nil {
-			return err
-		}
-		if !ownedBy(owner, runID) {
-			return refuse(fmt.Sprintf("another run is writing there, or was killed while it did: there is %q", name))
-		}
-	}
-	for _, name := range litter {
-		if err := bucket.Delete(ctx, name); err != nil {
-			return err
-		}
+	if err := each(ctx, litter, bucket.Delete); err != nil {
+		return err
 	}
 	bucket.AbortUploads(ctx)
 	return nil
 }
 
-// upload brings the finished files to the bucket, the manifest last. What was
-// uploaded is removed if that fails.
-func (w *Writer) upload(ctx context.Context, m *Manifest) (err error) {
-	bucket, err := w.final.open()
-	if err != nil {
-		return err
+// each does something short with each object, several at a time.
+func each(ctx context.Context, names []string, do func(ctx context.Context, name string) error) error {
+	g, groupCtx := errgroup.WithContext(ctx)
+	g.SetLimit(requestsAtOnce)
+	for _, name := range names {
+		g.Go(func() error { return do(groupCtx, name) })
 	}
-	defer bucket.Close()
-	var (
-		owner = ownerOf(m.RunID, rand.Text())
-		mu    sync.Mutex
-		tried []string
-	)
-	defer func() {
-		if err != nil {
-			removeUploads(ctx, bucket, tried, owner)
-		}
-	}()
-	send := func(ctx context.Context, name string) error {
-		mu.Lock()
-		tried = append(tried, name)
-		mu.Unlock()
-		if err := bucket.Upload(ctx, name, w.Path(name), owner); err != nil {
-			return writeError(publishing, name, err)
-		}
-		return nil
+	return g.Wait()
+}
+
+// try remembers that an object may be stored from now on.
+func (u *uploads) try(name string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.tried = append(u.tried, name)
+}
+
+// send stores a file as an object.
+func (u *uploads) send(ctx context.Context, name, file string) error {
+	u.try(name)
+	if err := u.bucket.Upload(ctx, name, file, u.owner); err != nil {
+		return writeError(publishing, name, err)
 	}
+	return nil
+}
+
+// upload brings the finished files to the bucket, the manifest last.
+func (w *Writer) upload(ctx context.Context, m *Manifest) error {
 	g, groupCtx := errgroup.WithContext(ctx)
 	g.SetLimit(objects.FilesAtOnce)
 	for _, name := range sortedKeys(m.Files) {
-		g.Go(func() error { return send(groupCtx, name) })
+		if _, there := w.parts[name]; !there {
+			g.Go(func() error { return w.up.send(groupCtx, name, w.Path(name)) })
+		}
 	}
 	if err := g.Wait(); err != nil {
 		if ctx.Err() != nil {
@@ -114,29 +132,37 @@ func (w *Writer) upload(ctx context.Context, m *Manifest) (err error) {
 		return err
 	}
 	// A later attempt may think that this one is dead, and have removed its files.
-	for name := range m.Files {
-		by, err := bucket.Owner(ctx, name)
-		if err != nil {
-			return err
-		}
-		if by != owner {
-			return &kalla.Error{Code: kalla.CodeEvidence, Op: publishing, Where: w.final.join(name),
+	if err := each(ctx, sortedKeys(m.Files), func(ctx context.Context, name string) error {
+		by, err := w.up.bucket.Owner(ctx, name)
+		if err == nil && by != w.up.owner {
+			err = &kalla.Error{Code: kalla.CodeEvidence, Op: publishing, Where: w.final.join(name),
 				Why: "another attempt of the run took the place meanwhile", Hint: "let one process at a time work on a run"}
 		}
+		return err
+	}); err != nil {
+		return err
 	}
-	return send(ctx, ManifestFile)
+	return w.up.send(ctx, ManifestFile, w.Path(ManifestFile))
 }
 
-// removeUploads takes back what an attempt uploaded, and nothing of anybody
-// else's. What it cannot remove is litter: it has no manifest, or the manifest
-// goes first, and the next attempt of the run removes it.
-func removeUploads(ctx context.Context, bucket *objects.Prefix, names []string, owner string) {
-	ctx, cancel := objects.Cleanup(ctx)
+// keep says that what was uploaded is evidence.
+func (u *uploads) keep() { u.tried = nil }
+
+// end takes back what was uploaded, and nothing of anybody else's. What it cannot
+// remove is litter: it has no manifest, or the manifest goes first, and the next
+// attempt of the run removes it.
+func (u *uploads) end() {
+	defer u.bucket.Close()
+	ctx, cancel := objects.Cleanup(context.Background())
 	defer cancel()
-	slices.Reverse(names) // the manifest came last
-	for _, name := range names {
-		if by, err := bucket.Owner(ctx, name); err == nil && by == owner {
-			_ = bucket.Delete(ctx, name)
+	remove := func(ctx context.Context, name string) error {
+		if by, err := u.bucket.Owner(ctx, name); err == nil && by == u.owner {
+			_ = u.bucket.Delete(ctx, name)
 		}
+		return nil
+	}
+	if last := len(u.tried) - 1; last >= 0 {
+		_ = remove(ctx, u.tried[last]) // it may be the manifest
+		_ = each(ctx, u.tried[:last], remove)
 	}
 }

@@ -140,15 +140,18 @@ func (v *verifier) unread(t table, err error) {
 		v.unreadable = map[string]bool{}
 	}
 	v.unreadable[t.file] = true
-	if _, statErr := os.Stat(filepath.Join(v.dir, t.file)); statErr != nil {
-		return // reported as missing
+	for _, name := range t.Files {
+		if _, statErr := os.Stat(filepath.Join(v.dir, name)); statErr != nil {
+			return // reported as missing
+		}
 	}
 	v.wrong(t.file, "cannot be read as the manifest describes it", "", firstLine(err))
 }
 
-func (v *verifier) table(file string) (table, bool) {
-	_, listed := v.m.Files[file]
-	return openTable(v.q, v.dir, file), listed && !v.unreadable[file]
+func (v *verifier) table(name string) (table, bool) {
+	t, listed := v.m.Table(name)
+	open := openTable(v.q, v.dir, t)
+	return open, listed && !v.unreadable[open.file]
 }
 
 // files compares what is there with the manifest: names, sizes, hashes.
@@ -161,14 +164,17 @@ func (v *verifier) files(names []string) {
 				v.wrong(name, "is not part of the evidence", "no such file", "a file that the manifest does not name")
 			}
 		}
-		for _, name := range append(requiredTables(), SummaryFile) {
-			if _, ok := v.m.Files[name]; !ok {
+		for _, name := range requiredTables() {
+			if _, ok := v.m.Table(name); !ok {
 				v.wrong(ManifestFile, "does not name "+name, "an entry", "none")
 			}
 		}
+		if _, ok := v.m.Files[SummaryFile]; !ok {
+			v.wrong(ManifestFile, "does not name "+SummaryFile, "an entry", "none")
+		}
 		var names []string
 		for _, name := range sortedKeys(v.m.Files) {
-			if filepath.Base(name) != name || !present[name] {
+			if !local(name) || !present[name] {
 				v.wrong(name, "is missing", fmt.Sprintf("%d bytes", v.m.Files[name].Bytes), "no file")
 				continue
 			}
@@ -205,16 +211,18 @@ func (v *verifier) rows() {
 			if !ok {
 				continue
 			}
-			var n int64
-			if err := t.row(v.ctx, "SELECT count(*) FROM "+t.from, &n); err != nil {
-				v.unread(t, err)
-				continue
+			for i, file := range t.Files {
+				var n int64
+				if err := t.row(v.ctx, "SELECT count(*) FROM "+t.only(i).From(v.dir), &n); err != nil {
+					v.unread(t, err)
+					break
+				}
+				total += n
+				v.same(file, "rows differ from the manifest", t.fileRows[i], n)
 			}
-			total += n
-			v.same(name, "rows differ from the manifest", v.m.Files[name].Rows, n)
 		}
 		if t, ok := v.table(MatchedFile); ok {
-			v.same(t.file, "rows of the manifest differ from pairs of the summary", v.m.Summary.Pairs, v.m.Files[t.file].Rows)
+			v.same(t.file, "rows of the manifest differ from pairs of the summary", v.m.Summary.Pairs, t.Rows)
 		}
 		return fmt.Sprintf("%d rows in all", total)
 	})

@@ -53,8 +53,8 @@ func (e *exporter) workbook(ctx context.Context, path string) (err error) {
 	if err := b.summary(e.manifest); err != nil {
 		return err
 	}
-	for _, file := range e.tables() {
-		if err := e.sheets(ctx, b, file); err != nil {
+	for _, t := range e.tables() {
+		if err := e.sheets(ctx, b, t); err != nil {
 			return err
 		}
 	}
@@ -101,14 +101,13 @@ func (b *book) style(format string) (int, error) {
 }
 
 // sheets writes one table, on as many sheets as it takes.
-func (e *exporter) sheets(ctx context.Context, b *book, file string) error {
-	t := openTable(e.q, e.dir, file)
+func (e *exporter) sheets(ctx context.Context, b *book, t table) error {
 	cols, err := t.columns(ctx)
 	if err != nil {
-		return unreadable(file, err)
+		return unreadable(t.file, err)
 	}
 	if len(cols) > excelize.MaxColumns {
-		return &kalla.Error{Code: kalla.CodeLimit, Op: exporting, Where: file,
+		return &kalla.Error{Code: kalla.CodeLimit, Op: exporting, Where: t.file,
 			Why: fmt.Sprintf("it has %d columns, a worksheet holds %d", len(cols), excelize.MaxColumns), Hint: "use --format csv or parquet"}
 	}
 	convert := make([]func(string) any, len(cols))
@@ -119,13 +118,13 @@ func (e *exporter) sheets(ctx context.Context, b *book, file string) error {
 			return err
 		}
 	}
-	rows, err := e.q.Query(ctx, fmt.Sprintf("SELECT %s FROM (SELECT * FROM %s ORDER BY %s)", strings.Join(list, ", "), t.from, e.order(file, cols)))
+	rows, err := e.q.Query(ctx, fmt.Sprintf("SELECT %s FROM (SELECT * FROM %s ORDER BY %s)", strings.Join(list, ", "), t.from, e.order(t.Name, cols)))
 	if err != nil {
-		return unreadable(file, err)
+		return unreadable(t.file, err)
 	}
 	defer rows.Close()
 
-	s := &sheetWriter{book: b, title: sheetTitles[file], cols: cols, limit: e.options.SheetRows}
+	s := &sheetWriter{book: b, title: sheetTitles[t.Name], cols: cols, limit: e.options.SheetRows}
 	if s.limit <= 1 || s.limit > maxSheetRows {
 		s.limit = maxSheetRows
 	}
@@ -136,7 +135,7 @@ func (e *exporter) sheets(ctx context.Context, b *book, file string) error {
 	}
 	for rows.Next() {
 		if err := rows.Scan(dest...); err != nil {
-			return unreadable(file, err)
+			return unreadable(t.file, err)
 		}
 		cells := make([]any, len(cols))
 		for i, v := range values {
@@ -150,7 +149,7 @@ func (e *exporter) sheets(ctx context.Context, b *book, file string) error {
 		}
 	}
 	if err := rows.Err(); err != nil {
-		return unreadable(file, err)
+		return unreadable(t.file, err)
 	}
 	return s.close()
 }

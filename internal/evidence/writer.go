@@ -10,6 +10,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"sort"
@@ -31,9 +32,12 @@ const (
 // so that publishing is one rename; or, for a bucket, one for temporary files,
 // whose files are uploaded, the manifest last.
 type Writer struct {
-	final Location
-	temp  *scratch.Dir
-	done  bool // published or aborted
+	final  Location
+	temp   *scratch.Dir
+	up     *uploads                // for a bucket
+	tables map[string]kalla.Schema // that are in parts, by folder
+	parts  map[string]File         // by name, hashed
+	done   bool                    // published or aborted
 }
 
 // Begin prepares the evidence of a run: the location must hold nothing yet (an
@@ -57,7 +61,11 @@ func Begin(ctx context.Context, final Location, runID string) (*Writer, error) {
 	if err != nil {
 		return nil, writeError(preparing, parent, err)
 	}
-	return &Writer{final: final, temp: temp}, nil
+	return newWriter(final, temp), nil
+}
+
+func newWriter(final Location, temp *scratch.Dir) *Writer {
+	return &Writer{final: final, temp: temp, tables: map[string]kalla.Schema{}, parts: map[string]File{}}
 }
 
 // checkFree refuses a place that already holds something.
@@ -97,14 +105,17 @@ func (w *Writer) Path(name string) string { return filepath.Join(w.temp.Path(), 
 // Publish completes the folder and brings it to its final place: it writes
 // summary.json, hashes every file and writes manifest.json last. A folder is made
 // durable and appears in one step; in a bucket nothing is evidence until the
-// manifest is there. m.Files must hold the rows and schema of every Parquet file;
-// m.Format, sizes and hashes are filled in. On an error nothing is published and
-// the caller still calls Abort.
+// manifest is there. m.Files must hold the rows and schema of every Parquet file
+// in Dir; what Take brought in is added, m.Format, m.Summary.Parts, sizes and hashes
+// are filled in. On an error nothing is published and the caller still calls Abort.
 func (w *Writer) Publish(ctx context.Context, m Manifest) error {
 	if w.done {
 		return &kalla.Error{Code: kalla.CodeInternal, Op: publishing, Where: w.final.String(), Why: "already published or aborted"}
 	}
-	m.Format = FormatVersion
+	m.Format = 1
+	if len(w.tables) > 0 {
+		m.Format, m.Tables, m.Summary.Parts = FormatVersion, w.tables, true
+	}
 	if err := writeJSON(w.Path(SummaryFile), m.Summary); err != nil {
 		return writeError(publishing, SummaryFile, err)
 	}
@@ -114,18 +125,20 @@ func (w *Writer) Publish(ctx context.Context, m Manifest) error {
 	if err != nil {
 		return err
 	}
+	maps.Copy(files, w.parts)
 	m.Files = files
 	if err := writeJSON(w.Path(ManifestFile), m); err != nil {
 		return writeError(publishing, ManifestFile, err)
 	}
-	if w.final.uri != "" {
-		if err := w.upload(ctx, &m); err != nil {
-			return err
-		}
-		w.Abort()
-		return nil
+	if w.up == nil {
+		return w.rename()
 	}
-	return w.rename()
+	if err := w.upload(ctx, &m); err != nil {
+		return err
+	}
+	w.up.keep()
+	w.Abort()
+	return nil
 }
 
 // rename makes the folder durable and moves it to its place.
@@ -133,6 +146,11 @@ func (w *Writer) rename() error {
 	final := w.final.dir
 	if err := syncPath(w.Path(ManifestFile)); err != nil {
 		return writeError(publishing, ManifestFile, err)
+	}
+	for folder := range w.tables {
+		if err := syncPath(w.Path(folder)); err != nil {
+			return writeError(publishing, final, err)
+		}
 	}
 	if err := syncPath(w.temp.Path()); err != nil {
 		return writeError(publishing, final, err)
@@ -157,9 +175,13 @@ func (w *Writer) rename() error {
 // Abort removes everything that was written. After Publish it does nothing, so
 // it can be deferred.
 func (w *Writer) Abort() {
-	if !w.done {
-		_ = w.temp.Remove()
-		w.done = true
+	if w.done {
+		return
+	}
+	w.done = true
+	_ = w.temp.Remove()
+	if w.up != nil {
+		w.up.end()
 	}
 }
 
@@ -172,6 +194,9 @@ func (w *Writer) describeFiles(ctx context.Context, known map[string]File) (map[
 	}
 	var names []string
 	for _, e := range entries {
+		if _, ok := w.tables[e.Name()]; ok && e.IsDir() {
+			continue // parts were hashed when they came
+		}
 		if !e.Type().IsRegular() {
 			return nil, &kalla.Error{Code: kalla.CodeInternal, Op: publishing, Where: e.Name(), Why: "the engine left something that is not a file"}
 		}
@@ -304,5 +329,5 @@ func writeError(op, where string, err error) error {
 	case machine.DiskFull(err):
 		code, hint = kalla.CodeLimit, "free some space, choose another disk with --out, or keep less with --evidence keys"
 	}
-	return &kalla.Error{Code: code, Op: publishing, Where: where, Why: why, Hint: hint, Err: err}
+	return &kalla.Error{Code: code, Op: op, Where: where, Why: why, Hint: hint, Err: err}
 }

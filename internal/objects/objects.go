@@ -1,12 +1,12 @@
 // Package objects keeps files in a bucket of S3, or of a service that speaks
-// its language: the objects directly below one prefix, none of which is ever
-// overwritten.
+// its language: the objects below one prefix, none of which is ever overwritten.
 package objects
 
 import (
 	"context"
 	"errors"
 	"io"
+	"iter"
 	"net/url"
 	"os"
 	"path"
@@ -72,23 +72,41 @@ func (p *Prefix) String() string { return "s3://" + p.bucket + "/" + strings.Tri
 // Close frees the connections.
 func (p *Prefix) Close() { p.close() }
 
-// listLimit is the most objects that List returns: what one request gives.
-const listLimit = 1000
-
-// List returns the sizes of the objects below the prefix by name, at most 1000.
-// The name of an object that is not directly below has slashes in it.
-func (p *Prefix) List(ctx context.Context) (map[string]int64, error) {
-	page, err := p.client.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &p.bucket, Prefix: &p.prefix, MaxKeys: aws.Int32(listLimit)})
-	if err != nil {
-		return nil, p.fault(ctx, "listing objects", "", err)
-	}
-	sizes := make(map[string]int64, len(page.Contents))
-	for _, o := range page.Contents {
-		if name := strings.TrimPrefix(aws.ToString(o.Key), p.prefix); name != "" { // consoles make folders as empty objects
-			sizes[name] = aws.ToInt64(o.Size)
+// List returns the names and sizes of the objects below the prefix, in the order
+// of their names, as far as they are asked for. The name of an object that is not
+// directly below has slashes in it.
+func (p *Prefix) List(ctx context.Context) iter.Seq2[Listed, error] {
+	return func(yield func(Listed, error) bool) {
+		pages := s3.NewListObjectsV2Paginator(p.client, &s3.ListObjectsV2Input{Bucket: &p.bucket, Prefix: &p.prefix})
+		for pages.HasMorePages() {
+			page, err := pages.NextPage(ctx)
+			if err != nil {
+				yield(Listed{}, p.fault(ctx, "listing objects", "", err))
+				return
+			}
+			for _, o := range page.Contents {
+				name := strings.TrimPrefix(aws.ToString(o.Key), p.prefix)
+				if name == "" || strings.HasSuffix(name, "/") { // consoles make folders as empty objects
+					continue
+				}
+				if !yield(Listed{name, aws.ToInt64(o.Size)}, nil) {
+					return
+				}
+			}
 		}
 	}
-	return sizes, nil
+}
+
+// Listed is an object in a listing.
+type Listed struct {
+	Name string
+	Size int64 // bytes
+}
+
+// Name is that of an object below the prefix by its URI, without credentials and
+// options; ok is false for any other.
+func (p *Prefix) Name(uri string) (name string, ok bool) {
+	return strings.CutPrefix(uri, p.String()+"/")
 }
 
 // ownerKey is the metadata that says who uploaded an object.
@@ -130,24 +148,34 @@ func (p *Prefix) Read(ctx context.Context, name string, limit int64) ([]byte, er
 
 // Download writes an object to a new file.
 func (p *Prefix) Download(ctx context.Context, name, file string) (err error) {
-	body, err := p.open(ctx, name)
-	if err != nil {
-		return err
-	}
-	defer body.Close()
 	f, err := os.OpenFile(file, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o640)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	if _, err := io.CopyBuffer(f, body, make([]byte, 1<<20)); err != nil {
+	_, err = p.Fetch(ctx, name, f)
+	if IsNotExist(err) {
+		_ = os.Remove(file)
+	}
+	return err
+}
+
+// Fetch writes an object to w and returns its length in bytes.
+func (p *Prefix) Fetch(ctx context.Context, name string, w io.Writer) (int64, error) {
+	body, err := p.open(ctx, name)
+	if err != nil {
+		return 0, err
+	}
+	defer body.Close()
+	n, err := io.CopyBuffer(w, body, make([]byte, 1<<20))
+	if err != nil {
 		var local *os.PathError
 		if errors.As(err, &local) {
-			return err
+			return n, err
 		}
-		return p.fault(ctx, "reading an object", name, err)
+		return n, p.fault(ctx, "reading an object", name, err)
 	}
-	return nil
+	return n, nil
 }
 
 func (p *Prefix) open(ctx context.Context, name string) (io.ReadCloser, error) {

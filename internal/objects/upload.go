@@ -2,6 +2,7 @@ package objects
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/url"
 	"os"
@@ -57,6 +58,11 @@ func (p *Prefix) Upload(ctx context.Context, name, file, owner string) error {
 	} else {
 		err = p.uploadParts(ctx, name, f, info.Size(), metadata)
 	}
+	return p.stored(ctx, name, owner, err)
+}
+
+// stored is the error of storing an object of an owner.
+func (p *Prefix) stored(ctx context.Context, name, owner string, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -76,7 +82,53 @@ func (p *Prefix) Upload(ctx context.Context, name, file, owner string) error {
 }
 
 // uploadParts uploads a large file, several parts side by side.
-func (p *Prefix) uploadParts(ctx context.Context, name string, f *os.File, size int64, metadata map[string]string) (err error) {
+func (p *Prefix) uploadParts(ctx context.Context, name string, f *os.File, size int64, metadata map[string]string) error {
+	return p.storeParts(ctx, name, size, partSize, metadata, func(ctx context.Context, id *string, number int32, offset, n int64) (*string, error) {
+		sent, err := p.client.UploadPart(ctx, &s3.UploadPartInput{
+			Bucket: &p.bucket, Key: p.key(name), UploadId: id, PartNumber: &number,
+			Body: io.NewSectionReader(f, offset, n), ContentLength: aws.Int64(n),
+		})
+		if err != nil {
+			return nil, err
+		}
+		return sent.ETag, nil
+	})
+}
+
+// SameService reports whether the service can copy objects of another prefix to this one by itself.
+func (p *Prefix) SameService(other *Prefix) bool {
+	for _, option := range []string{"endpoint", "region", "key_id"} {
+		if p.src.Get(option) != other.src.Get(option) {
+			return false
+		}
+	}
+	return true
+}
+
+// copySize is that of the parts in which the service copies; it takes 5 GiB at most.
+const copySize = 1 << 30
+
+// Copy has the service store an object of another prefix, of size bytes, as a
+// new object of the owner, with the errors of Upload. Nothing passes through the caller.
+func (p *Prefix) Copy(ctx context.Context, name string, from *Prefix, source string, size int64, owner string) error {
+	// A copy in parts, however small: only what completes one may refuse to overwrite.
+	path := strings.ReplaceAll((&url.URL{Path: from.bucket + "/" + from.prefix + source}).EscapedPath(), "+", "%2B") // some read + as a space
+	err := p.storeParts(ctx, name, size, copySize, map[string]string{ownerKey: url.PathEscape(owner)}, func(ctx context.Context, id *string, number int32, offset, n int64) (*string, error) {
+		copied, err := p.client.UploadPartCopy(ctx, &s3.UploadPartCopyInput{
+			Bucket: &p.bucket, Key: p.key(name), UploadId: id, PartNumber: &number,
+			CopySource: &path, CopySourceRange: aws.String(fmt.Sprintf("bytes=%d-%d", offset, offset+n-1)),
+		})
+		if err != nil {
+			return nil, err
+		}
+		return copied.CopyPartResult.ETag, nil
+	})
+	return p.stored(ctx, name, owner, err)
+}
+
+// storeParts makes a new object of parts, several side by side; send stores one and returns its tag.
+func (p *Prefix) storeParts(ctx context.Context, name string, size, least int64, metadata map[string]string,
+	send func(ctx context.Context, id *string, number int32, offset, n int64) (etag *string, err error)) (err error) {
 	created, err := p.client.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{
 		Bucket: &p.bucket, Key: p.key(name), ContentType: contentType(name), Metadata: metadata,
 	})
@@ -90,7 +142,7 @@ func (p *Prefix) uploadParts(ctx context.Context, name string, f *os.File, size 
 			_ = p.abort(clean, name, created.UploadId) // what failed is told, not that it could not be tidied up
 		}
 	}()
-	length := max(partSize, (size+maxParts-1)/maxParts)
+	length := max(least, (size+maxParts-1)/maxParts)
 	parts := make([]types.CompletedPart, (size+length-1)/length)
 	g, groupCtx := errgroup.WithContext(ctx)
 	g.SetLimit(partsAtOnce)
@@ -98,16 +150,10 @@ func (p *Prefix) uploadParts(ctx context.Context, name string, f *os.File, size 
 		g.Go(func() error {
 			offset := int64(i) * length
 			n := min(length, size-offset)
-			number := aws.Int32(int32(i) + 1)
-			sent, err := p.client.UploadPart(groupCtx, &s3.UploadPartInput{
-				Bucket: &p.bucket, Key: p.key(name), UploadId: created.UploadId, PartNumber: number,
-				Body: io.NewSectionReader(f, offset, n), ContentLength: aws.Int64(n),
-			})
-			if err != nil {
-				return err
-			}
-			parts[i] = types.CompletedPart{ETag: sent.ETag, PartNumber: number}
-			return nil
+			number := int32(i) + 1
+			etag, err := send(groupCtx, created.UploadId, number, offset, n)
+			parts[i] = types.CompletedPart{ETag: etag, PartNumber: &number}
+			return err
 		})
 	}
 	if err := g.Wait(); err != nil {

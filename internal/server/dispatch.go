@@ -326,7 +326,7 @@ func changeOf(j *job.Job, attempt int, lease time.Duration) state.Change {
 	case j.State == job.Completed && j.Summary != nil:
 		sum := j.Summary
 		return state.Succeeded{Attempt: attempt, MatchedCount: sum.Pairs, UnmatchedLeftCount: sum.Left.Unmatched, UnmatchedRightCount: sum.Right.Unmatched,
-			Summary: sum, OutputPaths: evidence.Paths(sum.Evidence)}
+			Summary: sum, OutputPaths: evidence.Paths(sum)}
 	case j.State.Final():
 		f := job.Failure{Code: string(kalla.CodeInternal), Message: "the job ended without a result"}
 		if j.Error != nil {

@@ -3,7 +3,6 @@ package records
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -101,16 +100,7 @@ func (l lookup) read(ctx context.Context, numbers []int64) ([][]*string, error) 
 	if len(numbers) == 0 {
 		return out, nil
 	}
-	low, high := slices.Min(numbers), slices.Max(numbers)
-	where := fmt.Sprintf("%s BETWEEN %d AND %d", l.table.number, low, high)
-	if high-low >= int64(len(numbers)) {
-		list := make([]string, len(numbers))
-		for i, n := range numbers {
-			list[i] = strconv.FormatInt(n, 10)
-		}
-		where += " AND " + l.table.number + " IN (" + strings.Join(list, ", ") + ")"
-	}
-	rows, err := l.store.rows(ctx, "SELECT CAST("+l.table.number+" AS VARCHAR), "+shown(l.columns)+" FROM "+l.table.from+" WHERE "+where)
+	rows, err := l.store.rows(ctx, "SELECT CAST("+l.table.number+" AS VARCHAR), "+shown(l.columns)+" FROM "+l.table.pick(numbers))
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"kalla"
+	"kalla/internal/evidence"
 )
 
 // Change is what became of a record from one run to another.
@@ -95,6 +96,9 @@ func (s *Store) Changed(ctx context.Context, before, after *Run, side kalla.Side
 			return err
 		}
 		t.rows = n[0]
+		t.pick = func(numbers []int64) string {
+			return "(SELECT *, rowid FROM " + t.from + " WHERE " + evidence.Among(t.number, numbers) + ")"
+		}
 		for _, name := range changeColumns {
 			c := Column{Name: name, Type: kalla.Type{Kind: kalla.Text}}
 			if strings.HasSuffix(name, "_partners") {

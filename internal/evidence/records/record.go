@@ -149,26 +149,8 @@ func (p *predicate) equals(c Column, value string) {
 	case c.text() || c.Type.Kind == kalla.Float:
 		p.add(asText(c.Name)+" = ?", value)
 	default:
-		p.add(ident(c.Name)+" = TRY_CAST(? AS "+typeName(c.Type)+")", value)
+		p.add(ident(c.Name)+" = TRY_CAST(? AS "+evidence.TypeName(c.Type)+")", value)
 	}
-}
-
-func typeName(t kalla.Type) string {
-	switch t.Kind {
-	case kalla.Integer:
-		return "BIGINT"
-	case kalla.DecimalKind:
-		return "DECIMAL(" + strconv.Itoa(t.Precision) + "," + strconv.Itoa(t.Scale) + ")"
-	case kalla.Boolean:
-		return "BOOLEAN"
-	case kalla.Date:
-		return "DATE"
-	case kalla.Timestamp:
-		return "TIMESTAMP"
-	case kalla.TimestampTZ:
-		return "TIMESTAMPTZ"
-	}
-	return "VARCHAR"
 }
 
 // reasoned reads Kalla's columns of an unmatched record, and looks at its closest candidate.

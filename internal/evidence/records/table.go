@@ -40,13 +40,14 @@ type Column struct {
 // text reports whether values are compared as texts.
 func (c Column) text() bool { return c.Type.Kind == kalla.Text || c.Type.Kind == kalla.Other }
 
-// table is a Parquet file of a run and what its columns mean.
+// table is a table of a run and what its columns mean.
 type table struct {
 	name    Table
-	file    string
-	hash    string // of the file, and the run that it is of
-	from    string // the table function
-	number  string // the column that numbers the rows of the file, from 0
+	file    string                       // or folder, as people are told
+	hash    string                       // of its files, and the run that it is of
+	from    string                       // item of a FROM clause
+	number  string                       // the column that numbers the rows, from 0
+	pick    func(numbers []int64) string // from, with the rows of these numbers only
 	rows    int64
 	level   evidence.Level
 	columns []Column
@@ -66,22 +67,20 @@ func (r *Run) table(name Table) (*table, error) {
 	if !slices.Contains([]Table{Matched, UnmatchedLeft, UnmatchedRight, Breaks, Candidates}, name) {
 		return nil, usage("table "+string(name), "there is no such table", "name one of matched, unmatched_left, unmatched_right, breaks, candidates")
 	}
-	t := &table{name: name, file: string(name) + ".parquet", level: r.manifest.Level}
-	f, ok := r.manifest.Files[t.file]
+	stored, ok := r.manifest.Table(string(name) + ".parquet")
+	t := &table{name: name, file: stored.Place(), level: r.manifest.Level, rows: stored.Rows}
 	if !ok {
 		return nil, &kalla.Error{Code: kalla.CodeEvidence, Op: "reading records", Where: r.dir, Why: "the manifest names no " + t.file,
 			Hint: "kalla evidence verify " + r.dir + " lists what is wrong"}
 	}
-	t.hash, t.rows = r.manifest.RunID+" "+f.SHA256, f.Rows
-	t.from = "read_parquet(" + literal(globSafe(strings.TrimSuffix(r.dir, "/")+"/"+t.file)) + ", file_row_number = true, hive_partitioning = false)"
-	t.number = "file_row_number"
-	for _, c := range f.Schema {
+	t.hash = r.manifest.RunID
+	for _, file := range stored.Files {
+		t.hash += " " + r.manifest.Files[file].SHA256
+	}
+	t.from, t.number = stored.Numbered(r.dir)
+	t.pick = func(numbers []int64) string { return stored.Pick(r.dir, numbers) }
+	for _, c := range stored.Schema {
 		t.columns = append(t.columns, Column{Name: c.Name, Type: c.Type})
-		if strings.EqualFold(c.Name, t.number) {
-			// The file's own column stands in the way; names with kalla_ are refused when sources are read.
-			t.number = "kalla_row"
-			t.from = "(SELECT *, row_number() OVER () - 1 AS kalla_row FROM " + strings.Replace(t.from, ", file_row_number = true", "", 1) + ")"
-		}
 	}
 	switch name {
 	case Matched:
@@ -238,13 +237,6 @@ func splitKey(key string, n int) (parts []string, ok bool) {
 }
 
 func ident(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
-
-func literal(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
-
-// globSafe writes a path so that the engine does not read its characters as a pattern.
-func globSafe(p string) string {
-	return strings.NewReplacer("[", "[[]", "*", "[*]", "?", "[?]").Replace(p)
-}
 
 func firstLine(err error) string {
 	line, _, _ := strings.Cut(err.Error(), "\n")
