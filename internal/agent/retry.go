@@ -37,7 +37,7 @@ func (p patient) Stream(ctx context.Context, req Request, delta func(Delta)) (*R
 		wait := again.RetryAfter()
 		if wait == 0 {
 			wait = pause/2 + rand.N(pause) // so that many do not come back at once
-			pause *= 3
+			pause *= 2
 		}
 		if wait > longestPause {
 			return nil, err

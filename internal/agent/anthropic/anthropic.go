@@ -79,31 +79,35 @@ func (m *model) Stream(ctx context.Context, req agent.Request, delta func(agent.
 	}
 	stream := m.messages.NewStreaming(ctx, m.params(req))
 	defer stream.Close()
-	message, err := receive(stream, delta)
+	message, inputs, err := receive(stream, delta)
 	if err != nil {
 		return nil, m.failed(ctx, err)
 	}
-	return m.reply(message, delta), nil
+	return m.reply(message, inputs, delta), nil
 }
 
-// receive puts a message together from its events.
-func receive(stream *ssestream.Stream[sdk.MessageStreamEventUnion], delta func(agent.Delta)) (*sdk.Message, error) {
+// receive puts a message together from its events, and the inputs of calls by the
+// index of their block: the SDK empties those that are no JSON.
+func receive(stream *ssestream.Stream[sdk.MessageStreamEventUnion], delta func(agent.Delta)) (*sdk.Message, map[int]string, error) {
 	var message sdk.Message
+	inputs := map[int]string{}
 	for stream.Next() {
 		event := stream.Current()
 		if err := message.Accumulate(event); err != nil {
-			return nil, &garbled{err}
+			return nil, nil, &garbled{err}
 		}
 		switch {
 		case event.Type == "content_block_start" && event.ContentBlock.Type == "tool_use":
 			delta(agent.Delta{Tool: event.ContentBlock.Name})
 		case event.Type == "content_block_delta" && event.Delta.Type == "text_delta" && event.Delta.Text != "":
 			delta(agent.Delta{Text: event.Delta.Text})
+		case event.Type == "content_block_delta" && event.Delta.Type == "input_json_delta":
+			inputs[int(event.Index)] += event.Delta.PartialJSON
 		case event.Type == "message_stop":
-			return &message, nil
+			return &message, inputs, nil
 		}
 	}
-	return nil, cmp.Or(stream.Err(), io.ErrUnexpectedEOF)
+	return nil, nil, cmp.Or(stream.Err(), io.ErrUnexpectedEOF)
 }
 
 // garbled says that the events of a stream are not those of a message.

@@ -78,7 +78,7 @@ func input(written json.RawMessage) json.RawMessage {
 }
 
 // reply is a message as the API gave it.
-func (m *model) reply(message *sdk.Message, delta func(agent.Delta)) *agent.Reply {
+func (m *model) reply(message *sdk.Message, inputs map[int]string, delta func(agent.Delta)) *agent.Reply {
 	r := &agent.Reply{Message: agent.Message{Role: agent.Assistant}, Stop: agent.StopEnd, Usage: agent.Usage{
 		Input: message.Usage.InputTokens, Output: message.Usage.OutputTokens,
 		CacheRead: message.Usage.CacheReadInputTokens, CacheWrite: message.Usage.CacheCreationInputTokens,
@@ -92,14 +92,14 @@ func (m *model) reply(message *sdk.Message, delta func(agent.Delta)) *agent.Repl
 		r.Stop = agent.StopRefused
 	}
 	add := func(p agent.Part) { r.Message.Parts = append(r.Message.Parts, p) }
-	for _, block := range message.Content {
+	for i, block := range message.Content {
 		switch block.Type {
 		case "text":
 			if block.Text != "" {
 				add(agent.Part{Text: block.Text})
 			}
 		case "tool_use":
-			add(agent.Part{Call: &agent.ToolCall{ID: block.ID, Name: block.Name, Input: agent.InputOf(string(block.Input))}})
+			add(agent.Part{Call: &agent.ToolCall{ID: block.ID, Name: block.Name, Input: agent.InputOf(inputs[i])}})
 		case "thinking", "redacted_thinking":
 			add(agent.Part{Opaque: &agent.Opaque{Model: m.endpoint.Model, Data: json.RawMessage(block.RawJSON())}})
 		}
