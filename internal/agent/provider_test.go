@@ -17,7 +17,9 @@ import (
 
 // TestSettled: what providers refuse is mended, and nothing else is changed.
 func TestSettled(t *testing.T) {
-	text := func(r agent.Role, s string) agent.Message { return agent.Message{Role: r, Parts: []agent.Part{{Text: s}}} }
+	text := func(r agent.Role, s string) agent.Message {
+		return agent.Message{Role: r, Parts: []agent.Part{{Text: s}}}
+	}
 	call := func(ids ...string) agent.Message {
 		m := agent.Message{Role: agent.Assistant}
 		for _, id := range ids {
