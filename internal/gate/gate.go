@@ -61,6 +61,9 @@ type Checked struct {
 	// Outputs are the columns of a SELECT; nil where a star makes them unknown,
 	// "" for a column without a name.
 	Outputs []string
+	// Expr is the tree of an expression, Query that of a SELECT.
+	Expr  Expr
+	Query *Query
 }
 
 // Equality is an equality of a predicate, as SQL over l and over r.
@@ -99,6 +102,7 @@ func (g *Gate) check(ctx context.Context, text, prefix string, tables Tables, ro
 	if err != nil {
 		return nil, err
 	}
+	original, _ := clone(tree).(node)
 	statement, err := c.statement(tree)
 	if err != nil {
 		return nil, err
@@ -109,8 +113,16 @@ func (g *Gate) check(ctx context.Context, text, prefix string, tables Tables, ro
 		}
 	}
 	out := &Checked{Columns: c.columns, Tables: sortedKeys(c.used), Functions: sortedKeys(c.functions)}
+	build := &builder{c: c}
+	original = obj(list(original, "statements")[0].(node), "node")
 	if root == nil {
 		out.Outputs = outputs(statement)
+		out.Query = build.query(original)
+	} else {
+		out.Expr = build.expr(list(original, "select_list")[0].(node))
+	}
+	if build.err != nil {
+		return nil, build.err
 	}
 	if out.SQL, err = g.write(ctx, c, tree); err != nil {
 		return nil, err
