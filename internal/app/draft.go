@@ -3,6 +3,7 @@ package app
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 
 	"kalla"
 	"kalla/internal/engine"
@@ -34,7 +35,7 @@ func (Runner) Draft(ctx context.Context, req job.DraftRequest, filters [2][]kall
 		return nil, err
 	}
 	defer session.Close()
-	p, err := infer.Draft(ctx, session, inputs[0], inputs[1], infer.Guidance{})
+	p, err := infer.Draft(ctx, session, inputs[0], inputs[1], guidance(req.Guidance))
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +48,16 @@ func (Runner) Draft(ctx context.Context, req job.DraftRequest, filters [2][]kall
 		Left:     job.DraftCoverage(p.Left), Right: job.DraftCoverage(p.Right),
 	}
 	for i, e := range p.Evidence {
-		out.Evidence[i] = job.DraftEvidence{Path: e.Path, What: e.What, Support: e.Support, CounterExamples: e.CounterExamples}
+		out.Evidence[i] = job.DraftEvidence{ID: e.ID, Path: e.Path, What: e.What, Support: e.Support, Agree: e.Agree, Of: e.Of, CounterExamples: e.CounterExamples}
+		for _, a := range e.Alternatives {
+			out.Evidence[i].Alternatives = append(out.Evidence[i].Alternatives, job.DraftAlternative(a))
+		}
+	}
+	for _, s := range p.Suggestions {
+		out.Suggestions = append(out.Suggestions, job.DraftSuggestion{ID: s.ID, Side: s.Side, Filter: asked(s.Filter), What: s.What, Support: s.Support, Records: s.Records})
+	}
+	for _, l := range p.Lessons {
+		out.Lessons = append(out.Lessons, job.Lesson{Example: l.Example, Verdict: string(l.Verdict), Text: l.Text, Rules: l.Rules})
 	}
 	if out.Recipe, err = recipe.JSON(p.Recipe); err != nil {
 		return nil, err
@@ -55,6 +65,33 @@ func (Runner) Draft(ctx context.Context, req job.DraftRequest, filters [2][]kall
 	document, err := p.YAML()
 	out.Document = string(document)
 	return out, err
+}
+
+// guidance is what a request says about an earlier draft.
+func guidance(g job.Guidance) infer.Guidance {
+	out := infer.Guidance{Without: g.Without, Choose: g.Choose}
+	for _, e := range g.Examples {
+		out.Examples = append(out.Examples, infer.Example(e))
+	}
+	return out
+}
+
+// asked is a filter as a request has it.
+func asked(f kalla.Filter) job.Filter {
+	out := job.Filter{Column: f.Column, Op: string(f.Op)}
+	var value any
+	switch f.Op {
+	case kalla.FilterIsNull, kalla.FilterIsNotNull:
+		return out
+	case kalla.FilterIn, kalla.FilterBetween:
+		value = f.Values
+	default:
+		if len(f.Values) > 0 {
+			value = f.Values[0]
+		}
+	}
+	out.Value, _ = json.Marshal(value) // texts never fail
+	return out
 }
 
 // refer makes a drafted side name its source as the request does.

@@ -25,6 +25,9 @@ type Runner interface {
 	Validate(ctx context.Context, doc *recipe.Document, params map[string]string, sources bool, env func(string) (string, bool), limits engine.Limits) (*job.Validation, error)
 	// Draft proposes a recipe for two sources, with their filters.
 	Draft(ctx context.Context, req job.DraftRequest, filters [2][]kalla.Filter, env func(string) (string, bool), limits engine.Limits) (*job.Draft, error)
+	// Backtest runs a recipe, and base to compare it with where that is not nil, and
+	// says what it does: up to samples pairs of each kind, and which examples it does not agree with.
+	Backtest(ctx context.Context, recipe Work, base *Work, examples []job.Example, samples int) (*job.Backtest, error)
 	// Engine says which engine runs the jobs, and which nodes there are.
 	Engine(ctx context.Context) (kalla.EngineInfo, []job.Node, error)
 }

@@ -2,6 +2,7 @@ package compute
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -89,27 +90,71 @@ func (s *Service) Draft(ctx context.Context, req job.DraftRequest) (*job.Draft, 
 // Errors are *kalla.Error; of class recipe they wrap kalla.Faults with all that is wrong.
 func (s *Service) Trial(ctx context.Context, req job.TrialRequest) (*kalla.Summary, error) {
 	const op = "trying recipe"
-	r := reader{env: s.cfg.LookupEnv}
-	t := r.document(&job.Request{Recipe: req.Recipe, Parameters: req.Parameters})
-	if t != nil {
-		r.sources(t)
-	}
-	if faults := append(r.faults, s.allowed(&job.Request{}, t)...); len(faults) > 0 {
+	t, faults := s.tried(req.Recipe, req.Parameters)
+	if len(faults) > 0 {
 		return nil, &kalla.Error{Code: kalla.CodeRecipe, Op: op, Err: faults}
 	}
 	var out *kalla.Summary
 	err := s.look(ctx, s.trials, op, "filter the sources, or run the recipe", func(ctx context.Context) (err error) {
-		out, err = s.cfg.Runner.Run(ctx, Work{RunID: "trial", Recipe: t.recipe, Document: t.document, Evidence: "none",
-			Limits: s.limits(), Env: s.cfg.LookupEnv, Check: s.cfg.Policy.Source, Report: func(kalla.Progress) {}})
+		out, err = s.cfg.Runner.Run(ctx, s.trial(t))
 		return err
 	})
+	return out, t.failed(op, err)
+}
+
+// Backtest runs a recipe at once, and another to compare it with, and leaves
+// nothing behind. Errors are those of Trial; faults of the other recipe are below base.
+func (s *Service) Backtest(ctx context.Context, req job.BacktestRequest) (*job.Backtest, error) {
+	const op = "back-testing recipe"
+	t, faults := s.tried(req.Recipe, nil)
+	var before *Work
+	if len(req.Base) > 0 {
+		base, wrong := s.tried(req.Base, nil)
+		for _, f := range wrong {
+			f.Path = "base." + f.Path
+			faults = append(faults, f)
+		}
+		if base != nil {
+			w := s.trial(base)
+			before = &w
+		}
+	}
+	if len(faults) > 0 {
+		return nil, &kalla.Error{Code: kalla.CodeRecipe, Op: op, Err: faults}
+	}
+	var out *job.Backtest
+	err := s.look(ctx, s.trials, op, "filter the sources, or run the recipe", func(ctx context.Context) (err error) {
+		out, err = s.cfg.Runner.Backtest(ctx, s.trial(t), before, req.Examples, req.Samples)
+		return err
+	})
+	return out, t.failed(op, err)
+}
+
+// tried reads a recipe that is run at once.
+func (s *Service) tried(text json.RawMessage, params map[string]string) (*task, kalla.Faults) {
+	r := reader{env: s.cfg.LookupEnv}
+	t := r.document(&job.Request{Recipe: text, Parameters: params})
+	if t != nil {
+		r.sources(t)
+	}
+	return t, append(r.faults, s.allowed(&job.Request{}, t)...)
+}
+
+// trial is the work of running a recipe that leaves nothing.
+func (s *Service) trial(t *task) Work {
+	return Work{RunID: "trial", Recipe: t.recipe, Document: t.document, Evidence: "none",
+		Limits: s.limits(), Env: s.cfg.LookupEnv, Check: s.cfg.Policy.Source, Report: func(kalla.Progress) {}}
+}
+
+// failed is the error of a trial as its caller may see it.
+func (t *task) failed(op string, err error) error {
 	if faults, ok := errors.AsType[kalla.Faults](err); ok { // those that only the columns tell
-		return nil, &kalla.Error{Code: kalla.CodeRecipe, Op: op, Err: relocate(faults, t.where, t.isText)}
+		return &kalla.Error{Code: kalla.CodeRecipe, Op: op, Err: relocate(faults, t.where, t.isText)}
 	}
 	for _, src := range t.sources {
 		err = redacted(err, src.source)
 	}
-	return out, err
+	return err
 }
 
 // redacted takes the secrets of a source out of an error that has come from far.

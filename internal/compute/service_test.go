@@ -89,6 +89,10 @@ func (r *runner) Draft(context.Context, job.DraftRequest, [2][]kalla.Filter, fun
 	return &job.Draft{}, nil
 }
 
+func (r *runner) Backtest(context.Context, compute.Work, *compute.Work, []job.Example, int) (*job.Backtest, error) {
+	return &job.Backtest{}, nil
+}
+
 func (r *runner) Engine(context.Context) (kalla.EngineInfo, []job.Node, error) {
 	return kalla.EngineInfo{Name: "test", Version: "1"}, nil, nil
 }

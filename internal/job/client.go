@@ -107,6 +107,11 @@ func (c *Client) Trial(ctx context.Context, req TrialRequest) (out kalla.Summary
 	return out, c.do(ctx, "trying recipe", http.MethodPost, "/api/trial", req, &out)
 }
 
+// Backtest runs a recipe at once and says what it does, and what is different from another.
+func (c *Client) Backtest(ctx context.Context, req BacktestRequest) (out Backtest, err error) {
+	return out, c.do(ctx, "back-testing recipe", http.MethodPost, "/api/backtest", req, &out)
+}
+
 // Wait looks at a job again and again until it has ended, and tells report
 // (which may be nil) whatever it sees. It asks often at first and seldom later,
 // and bears with a scheduler that is away for up to a minute.

@@ -33,6 +33,7 @@ type Jobs interface {
 	Validate(ctx context.Context, req job.ValidateRequest) (*job.Validation, error)
 	Draft(ctx context.Context, req job.DraftRequest) (*job.Draft, error)
 	Trial(ctx context.Context, req job.TrialRequest) (*kalla.Summary, error)
+	Backtest(ctx context.Context, req job.BacktestRequest) (*job.Backtest, error)
 }
 
 // Options are how the API is served.
@@ -63,7 +64,7 @@ func Handler(jobs Jobs, o Options) http.Handler {
 	a.lookRoutes()
 	a.healthRoutes()
 	schemas := a.OpenAPI().Components.Schemas.Map()
-	for _, name := range []string{"Request", "Source", "Filter", "PreviewRequest", "ValidateRequest", "DraftRequest", "DraftSource", "TrialRequest"} {
+	for _, name := range []string{"Request", "Source", "Filter", "PreviewRequest", "ValidateRequest", "DraftRequest", "DraftSource", "TrialRequest", "BacktestRequest", "Example"} {
 		allowNull(schemas[name])
 	}
 	// huma describes problems of its own, which package problem turns into ours.
@@ -203,6 +204,10 @@ func (a *api) lookRoutes() {
 	huma.Register(a, trial, func(ctx context.Context, in *body[job.TrialRequest]) (*body[*kalla.Summary], error) {
 		return answer(a.jobs.Trial(ctx, in.Body))
 	})
+	huma.Register(a, a.operation(http.MethodPost, "/api/backtest", "backtest-recipe", "Run a recipe without leaving evidence, and hold it against another and against examples", http.StatusOK),
+		func(ctx context.Context, in *body[job.BacktestRequest]) (*body[*job.Backtest], error) {
+			return answer(a.jobs.Backtest(ctx, in.Body))
+		})
 }
 
 // health is what GET /health answers.

@@ -82,6 +82,10 @@ func (s *service) Trial(ctx context.Context, _ job.TrialRequest) (*kalla.Summary
 	return &kalla.Summary{}, s.act(ctx)
 }
 
+func (s *service) Backtest(ctx context.Context, _ job.BacktestRequest) (*job.Backtest, error) {
+	return &job.Backtest{Disagreements: []job.Disagreement{}, Pairs: []job.Pair{}}, s.act(ctx)
+}
+
 func handler(s *service, o httpapi.Options) http.Handler {
 	o.Version = "test"
 	o.Metrics = httpapi.NewMetrics("test", 1<<30, "")
@@ -389,7 +393,7 @@ func TestOpenAPI(t *testing.T) {
 	}
 	slices.Sort(operations)
 	want := []string{"DELETE /api/jobs/{run_id}", "GET /api/engine", "GET /api/jobs", "GET /api/jobs/{run_id}", "GET /health", "GET /ready",
-		"POST /api/draft", "POST /api/jobs", "POST /api/preview", "POST /api/trial", "POST /api/validate"}
+		"POST /api/backtest", "POST /api/draft", "POST /api/jobs", "POST /api/preview", "POST /api/trial", "POST /api/validate"}
 	if !slices.Equal(operations, want) {
 		t.Errorf("operations %v, want %v", operations, want)
 	}
