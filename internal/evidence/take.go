@@ -18,12 +18,16 @@ import (
 	"kalla/internal/objects"
 )
 
+// takenAtOnce is how many parts are brought in side by side; most time goes by
+// waiting for the service.
+const takenAtOnce = 8
+
 // Take brings in a table that the workers of a cluster wrote as parts, objects
 // below from: matched.parquet becomes matched/00000.parquet and so on, in the order
 // of the parts, of which there may be none. The schema is that of the table; columns
-// of parts are found by position. Each part is read once, three at a time, and its hash is that
-// of what was stored: in a bucket of the same service, which copies by itself, the
-// copy is read. The parts themselves are not touched. Errors are of CodeEvidence,
+// of parts are found by position. Each part is read once, and its hash is that of
+// what was stored: where the service copies by itself, into a bucket of its own,
+// the copy is read. The parts stay where they are. Errors are of CodeEvidence,
 // CodeLimit where there is no room, and CodeUsage where another run has the place.
 func (w *Writer) Take(ctx context.Context, table string, schema kalla.Schema, parts []engine.Part, from *objects.Prefix) error {
 	const op = "bringing in parts"
@@ -39,14 +43,14 @@ func (w *Writer) Take(ctx context.Context, table string, schema kalla.Schema, pa
 	w.tables[folder] = schema
 	files := make([]File, len(parts))
 	g, groupCtx := errgroup.WithContext(ctx)
-	g.SetLimit(objects.FilesAtOnce)
+	g.SetLimit(takenAtOnce)
 	for i, p := range parts {
 		g.Go(func() error {
 			source, ok := from.Name(p.URI)
 			if !ok {
 				return &kalla.Error{Code: kalla.CodeInternal, Op: op, Where: p.URI, Why: "the part is not below " + from.String()}
 			}
-			f, err := w.take(groupCtx, partName(folder, i), source, p.Bytes, from)
+			f, err := w.take(groupCtx, partName(folder, i), source, from)
 			if err != nil {
 				return writeError(op, p.URI, err)
 			}
@@ -74,7 +78,7 @@ func (w *Writer) Take(ctx context.Context, table string, schema kalla.Schema, pa
 func partName(folder string, i int) string { return fmt.Sprintf("%s/%05d.parquet", folder, i) }
 
 // take stores one part, and returns its size and hash.
-func (w *Writer) take(ctx context.Context, name, source string, size int64, from *objects.Prefix) (File, error) {
+func (w *Writer) take(ctx context.Context, name, source string, from *objects.Prefix) (File, error) {
 	if w.up == nil {
 		file := w.Path(filepath.FromSlash(name))
 		f, err := download(ctx, source, from, file)
@@ -85,7 +89,7 @@ func (w *Writer) take(ctx context.Context, name, source string, size int64, from
 	}
 	if w.up.bucket.SameService(from) {
 		w.up.try(name)
-		if err := w.up.bucket.Copy(ctx, name, from, source, size, w.up.owner); err != nil {
+		if err := w.up.bucket.Copy(ctx, name, from, source, w.up.owner); err != nil {
 			return File{}, err
 		}
 		return digest(ctx, name, w.up.bucket, io.Discard)

@@ -54,10 +54,15 @@ func Open(uri string, env func(string) (string, bool)) (*Prefix, error) {
 		bad.Code, bad.Op = kalla.CodeUsage, "reading the URI of a place for objects"
 		return nil, &bad
 	}
+	src.Path = strings.TrimSuffix(src.Path, "/object.json")
+	return At(src)
+}
+
+// At is Open for an s3 source whose path is the prefix, without a slash at its end.
+func At(src source.Source) (*Prefix, error) {
 	_, rest, _ := strings.Cut(src.Path, "://")
-	bucket, key, _ := strings.Cut(rest, "/")
-	prefix := strings.TrimPrefix(path.Dir("/"+key), "/")
-	if prefix == "" || path.Clean("/"+key) != "/"+key {
+	bucket, prefix, _ := strings.Cut(rest, "/")
+	if prefix == "" || path.Clean("/"+prefix) != "/"+prefix {
 		return nil, &kalla.Error{Code: kalla.CodeUsage, Op: "reading the URI of a place for objects", Where: "s3://" + bucket,
 			Why: "it names no prefix inside the bucket, or one with empty parts", Hint: "write s3://" + bucket + "/runs/NAME"}
 	}

@@ -108,15 +108,19 @@ func (p *Prefix) SameService(other *Prefix) bool {
 // copySize is that of the parts in which the service copies; it takes 5 GiB at most.
 const copySize = 1 << 30
 
-// Copy has the service store an object of another prefix, of size bytes, as a
-// new object of the owner, with the errors of Upload. Nothing passes through the caller.
-func (p *Prefix) Copy(ctx context.Context, name string, from *Prefix, source string, size int64, owner string) error {
+// Copy has the service store an object of another prefix as a new object of the
+// owner, with the errors of Upload. Nothing passes through the caller.
+func (p *Prefix) Copy(ctx context.Context, name string, from *Prefix, source, owner string) error {
+	original, err := from.Object(ctx, source)
+	if err != nil {
+		return err
+	}
 	// A copy in parts, however small: only what completes one may refuse to overwrite.
 	path := strings.ReplaceAll((&url.URL{Path: from.bucket + "/" + from.prefix + source}).EscapedPath(), "+", "%2B") // some read + as a space
-	err := p.storeParts(ctx, name, size, copySize, map[string]string{ownerKey: url.PathEscape(owner)}, func(ctx context.Context, id *string, number int32, offset, n int64) (*string, error) {
+	err = p.storeParts(ctx, name, original.Size(), copySize, map[string]string{ownerKey: url.PathEscape(owner)}, func(ctx context.Context, id *string, number int32, offset, n int64) (*string, error) {
 		copied, err := p.client.UploadPartCopy(ctx, &s3.UploadPartCopyInput{
 			Bucket: &p.bucket, Key: p.key(name), UploadId: id, PartNumber: &number,
-			CopySource: &path, CopySourceRange: aws.String(fmt.Sprintf("bytes=%d-%d", offset, offset+n-1)),
+			CopySource: &path, CopySourceIfMatch: original.etag, CopySourceRange: aws.String(fmt.Sprintf("bytes=%d-%d", offset, offset+n-1)),
 		})
 		if err != nil {
 			return nil, err
