@@ -61,6 +61,8 @@ type ServerConfig struct {
 	AdminEmail     string     // see auth.Service.FirstStart
 	AdminPassword  string
 
+	Model ModelConfig // that the assistant asks
+
 	LookupEnv func(name string) (string, bool) // for the options of a bucket
 	Log       *slog.Logger
 }

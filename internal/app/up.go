@@ -51,6 +51,7 @@ type UpConfig struct {
 	MaxUpload int64          // see ServerConfig
 	Keys      *seal.Keys
 	Limits    engine.Limits                    // of all jobs together
+	Model     ModelConfig                      // that the assistant asks
 	LookupEnv func(name string) (string, bool) // for jobs: whoever uses the app is the user it runs as
 	Log       *slog.Logger
 }
@@ -100,7 +101,7 @@ func StartUp(ctx context.Context, cfg UpConfig) (_ *Up, err error) {
 	u.server, err = StartServer(ctx, ServerConfig{
 		Mode: "up", Host: "127.0.0.1", Port: cfg.Port, MorePorts: 10, Loopback: true,
 		Database: StateFile(cfg.Dir), Keys: cfg.Keys, Storage: cfg.Dir, DemoDir: filepath.Join(cfg.Dir, demoDir), Limits: reader, MaxUpload: cfg.MaxUpload, Lease: upLease,
-		SchedulerURL: u.scheduler.URL(), WorkerToken: token, PublicURL: cfg.PublicURL, LookupEnv: cfg.LookupEnv, Log: log,
+		SchedulerURL: u.scheduler.URL(), WorkerToken: token, PublicURL: cfg.PublicURL, Model: cfg.Model, LookupEnv: cfg.LookupEnv, Log: log,
 	})
 	if err != nil {
 		return nil, err

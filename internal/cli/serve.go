@@ -115,7 +115,7 @@ func (c *command) serverConfig() (app.ServerConfig, error) {
 		Database: s.get(keyDatabase), Storage: s.get(keyStorage), Limits: c.limits(),
 		SchedulerURL: s.get(keyWorkerURL), CallbackURL: s.get(keyCallbackURL), CallbackKey: s.get(keyCallbackKey),
 		PublicURL: s.get(keyPublicURL), AdminEmail: s.get(keyAdminEmail), AdminPassword: s.get(keyAdminPassword),
-		LookupEnv: c.env.LookupEnv, Log: c.loggerTo(c.env.Stderr, slog.LevelInfo),
+		Model: c.model(), LookupEnv: c.env.LookupEnv, Log: c.loggerTo(c.env.Stderr, slog.LevelInfo),
 	}
 	switch {
 	case cfg.Database == "":

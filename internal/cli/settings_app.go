@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"kalla/internal/app"
 	"kalla/internal/server/auth"
 	"kalla/internal/source"
 )
@@ -38,6 +39,11 @@ const (
 	keyOIDCRoles     = "oidc_roles"
 	keyOIDCDefault   = "oidc_default_role"
 	keyAnthropic     = "anthropic_api_key"
+	keyAnthropicURL  = "anthropic_base_url"
+	keyModel         = "model"
+	keyModelURL      = "model_url"
+	keyModelKey      = "model_key"
+	keyModelPrices   = "model_prices"
 )
 
 var appSettings = []setting{
@@ -85,7 +91,17 @@ var appSettings = []setting{
 	{key: keyOIDCDefault, of: kallaProgram, env: []string{"KALLA_OIDC_DEFAULT_ROLE"}, def: string(auth.Viewer),
 		check: oneOf(string(auth.Viewer), string(auth.Preparer), string(auth.Approver), string(auth.Admin)),
 		help:  "role of whoever gets an account at the first sign-in"},
-	{key: keyAnthropic, of: kallaProgram, env: []string{"ANTHROPIC_API_KEY"}, mask: hide, help: "key for the assistant; without it the assistant is the deterministic one"},
+	{key: keyAnthropic, of: kallaProgram, env: []string{"ANTHROPIC_API_KEY"}, mask: hide,
+		help: "key for the assistant; without it the assistant is the deterministic one"},
+	{key: keyAnthropicURL, of: kallaProgram, env: []string{"ANTHROPIC_BASE_URL"}, check: checkURL,
+		help: "where the Anthropic API is, if not at Anthropic: a gateway that speaks as it does"},
+	{key: keyModel, of: kallaProgram, env: []string{"KALLA_MODEL"},
+		help: "language model that the assistant asks (default: " + app.DefaultModel + " where there is an Anthropic key)"},
+	{key: keyModelURL, of: kallaProgram, env: []string{"KALLA_MODEL_URL"}, check: checkURL,
+		help: "chat-completions endpoint that is asked instead, such as Ollama's http://localhost:11434/v1"},
+	{key: keyModelKey, of: kallaProgram, env: []string{"KALLA_MODEL_KEY"}, mask: hide, help: "key of that endpoint, if it needs one"},
+	{key: keyModelPrices, of: kallaProgram, env: []string{"KALLA_MODEL_PRICES"}, check: func(v string) error { _, err := app.ParsePrices(v); return err },
+		help: "US dollars for a million tokens of that model: input,output or input,output,cache read,cache write"},
 }
 
 func hide(string) string { return "***" }
@@ -159,4 +175,13 @@ func rolesByClaim(v string) (map[string]auth.Role, error) {
 		out[strings.TrimSpace(value)] = auth.Role(strings.TrimSpace(role))
 	}
 	return out, nil
+}
+
+// model is which language model the assistant asks.
+func (c *command) model() app.ModelConfig {
+	s := c.settings
+	return app.ModelConfig{
+		AnthropicKey: s.get(keyAnthropic), AnthropicURL: s.get(keyAnthropicURL), URL: s.get(keyModelURL), Key: s.get(keyModelKey),
+		Name: s.get(keyModel), Prices: s.get(keyModelPrices), LookupEnv: c.env.LookupEnv,
+	}
 }

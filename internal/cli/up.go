@@ -50,7 +50,7 @@ func (c *command) up(ctx context.Context, open, demo bool) error {
 	}
 	defer lock.Close()
 	cfg := app.UpConfig{
-		Dir: dir, Lock: lock, Demo: demo, PublicURL: c.settings.get(keyPublicURL), Limits: c.limits(),
+		Dir: dir, Lock: lock, Demo: demo, PublicURL: c.settings.get(keyPublicURL), Limits: c.limits(), Model: c.model(),
 	}
 	cfg.Port, _ = strconv.Atoi(c.settings.get(keyPort))
 	cfg.MaxUpload, _ = parseBytes(c.settings.get(keyMaxUpload))
