@@ -80,6 +80,8 @@ func (s *Session) csvMount(ctx context.Context, in engine.Input, f *csvFile, dec
 	}
 	if f.src.Type == source.File {
 		m.Verify = f.verify
+	} else {
+		m.Pieces = divideFiles(f.read, func(paths []string) string { return f.fromPaths(paths, "") })
 	}
 	m.Retype = func(ctx context.Context, failed error) (*mount, error) {
 		i, ok := misfitColumn(failed)

@@ -35,22 +35,30 @@ func (s *Session) attach(ctx context.Context, src source.Source) (string, error)
 	if catalog, ok := s.attached[key]; ok {
 		return catalog, nil
 	}
-	kind := databaseKinds[src.Type]
-	if err := s.load(ctx, kind.extension); err != nil {
-		return "", err
-	}
 	if src.Type == source.SQLite {
 		if _, err := s.files(ctx, withPath(src)); err != nil {
 			return "", err
 		}
 	}
 	catalog := fmt.Sprintf("__kalla_db%d", len(s.attached))
-	query := strings.Join(append(kind.settings, fmt.Sprintf("ATTACH %s AS %s (TYPE %s, READ_ONLY)", text(kind.attach(src)), ident(catalog), attachType(src.Type))), "; ")
-	if _, err := s.conn.ExecContext(ctx, query); err != nil {
-		return "", connectError(ctx, src, err)
+	if err := s.attachAs(ctx, src, catalog); err != nil {
+		return "", err
 	}
 	s.attached[key] = catalog
 	return catalog, nil
+}
+
+// attachAs connects to the database of a source under a name.
+func (s *Session) attachAs(ctx context.Context, src source.Source, catalog string) error {
+	kind := databaseKinds[src.Type]
+	if err := s.load(ctx, kind.extension); err != nil {
+		return err
+	}
+	query := strings.Join(append(kind.settings, fmt.Sprintf("ATTACH %s AS %s (TYPE %s, READ_ONLY)", text(kind.attach(src)), ident(catalog), attachType(src.Type))), "; ")
+	if _, err := s.conn.ExecContext(ctx, query); err != nil {
+		return connectError(ctx, src, err)
+	}
+	return nil
 }
 
 // withPath is the database file of a SQLite source, as a file.
@@ -71,13 +79,16 @@ func (s *Session) mountDatabase(ctx context.Context, in engine.Input) (*mount, e
 	return m, nil
 }
 
-// inSnapshot stages database inputs in one transaction, which gives each
-// database one snapshot for all its tables. The databases are attached first:
-// a transaction sees those that were there when it began.
-func (s *Session) inSnapshot(ctx context.Context, databases []int, inputs []engine.Input, stage func(int) error) (err error) {
-	for _, i := range databases {
-		if _, err := s.attach(ctx, inputs[i].Source); err != nil {
-			return stageError(ctx, inputs[i], err)
+// inSnapshot runs do, which reads inputs that are in databases, in one
+// transaction, which gives each database one snapshot for all its tables. The
+// databases are attached first: a transaction sees those that were there when it began.
+func (s *Session) inSnapshot(ctx context.Context, inputs []engine.Input, do func() error) (err error) {
+	for _, in := range inputs {
+		if !in.Source.Type.IsDatabase() {
+			continue
+		}
+		if _, err := s.attach(ctx, in.Source); err != nil {
+			return stageError(ctx, in, err)
 		}
 	}
 	if _, err := s.conn.ExecContext(ctx, "BEGIN TRANSACTION"); err != nil {
@@ -92,12 +103,7 @@ func (s *Session) inSnapshot(ctx context.Context, databases []int, inputs []engi
 			err = engineError(ctx, endErr)
 		}
 	}()
-	for _, i := range databases {
-		if err := stage(i); err != nil {
-			return err
-		}
-	}
-	return nil
+	return do()
 }
 
 // remote runs a query on the database itself and returns its rows as text.

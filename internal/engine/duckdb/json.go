@@ -21,7 +21,7 @@ import (
 // exactly. Numbers are read as text, and become decimals where no value has
 // more; columns with longer ones stay floats.
 func (s *Session) mountJSON(ctx context.Context, in engine.Input) (*mount, error) {
-	list, err := s.pathList(ctx, in.Source)
+	paths, err := s.files(ctx, in.Source)
 	if err != nil {
 		return nil, err
 	}
@@ -29,7 +29,10 @@ func (s *Session) mountJSON(ctx context.Context, in engine.Input) (*mount, error
 	if in.Source.Format == source.NDJSON {
 		format = "newline_delimited"
 	}
-	args := list + ", format='" + format + "'" + compressionArg(in.Source)
+	argsOf := func(paths []string) string {
+		return listPaths(in.Source, paths) + ", format='" + format + "'" + compressionArg(in.Source)
+	}
+	args := argsOf(paths)
 	found, err := s.nativeColumns(ctx, "FROM read_json("+args+", sample_size=-1)")
 	if err != nil {
 		return nil, s.jsonError(ctx, in.Source, err)
@@ -56,8 +59,14 @@ func (s *Session) mountJSON(ctx context.Context, in engine.Input) (*mount, error
 		columns[i] = text(c.Name) + ": '" + read + "'"
 		native[i] = n
 	}
-	from := fmt.Sprintf("read_json(%s, columns={%s})", args, strings.Join(columns, ", "))
-	return s.typedMount(ctx, in, from, native, numberFormat{point: "."})
+	read := func(paths []string) string {
+		return fmt.Sprintf("read_json(%s, columns={%s})", argsOf(paths), strings.Join(columns, ", "))
+	}
+	m, err := s.typedMount(ctx, in, read(paths), native, numberFormat{point: "."})
+	if err == nil && in.Source.Type != source.File {
+		m.Pieces = divideFiles(paths, read)
+	}
+	return m, err
 }
 
 // exactNumbers returns the float columns in which no number has an exponent or more than 15 digits.

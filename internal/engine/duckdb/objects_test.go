@@ -62,7 +62,7 @@ func TestStageObjects(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := openWithExtensions(t)
 			to := storage(t, server)
-			staged, err := s.StageObjects(t.Context(), inputs, to, nil)
+			staged, err := s.StageObjects(t.Context(), inputs, to, nil, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -100,7 +100,7 @@ func same(t *testing.T, server *testenv.S3Server, to source.Source, staged engin
 			list[i] += "::VARCHAR AS " + name
 		}
 	}
-	if _, err := s.StageObjects(t.Context(), nil, to, nil); err != nil { // for its credentials
+	if _, err := s.StageObjects(t.Context(), nil, to, nil, nil); err != nil { // for its credentials
 		t.Fatal(err)
 	}
 	objects := "(SELECT * FROM read_parquet('" + staged.Location + "/*.parquet'))"
@@ -130,13 +130,13 @@ func TestStageObjectsErrors(t *testing.T) {
 	bad := input(t, write(t, "b.csv", "id,amount\n1,1.5\n2,x\n"), nil)
 	bad.Types = map[string]kalla.Type{"amount": {Kind: kalla.DecimalKind, Precision: 18, Scale: 2}}
 	want := stageErr(t, open(t), bad, kalla.CodeSource)
-	_, err := openWithExtensions(t).StageObjects(t.Context(), []engine.Input{bad}, to, nil)
+	_, err := openWithExtensions(t).StageObjects(t.Context(), []engine.Input{bad}, to, nil, nil)
 	if err == nil || err.Error() != want.Error() {
 		t.Errorf("got %v, want %v", err, want)
 	}
 	gone := to
 	gone.Path = "s3://" + strings.ToLower("no-such-bucket-kalla") + "/runs/1"
-	_, err = openWithExtensions(t).StageObjects(t.Context(), []engine.Input{input(t, write(t, "c.csv", "id\n1\n"), nil)}, gone, nil)
+	_, err = openWithExtensions(t).StageObjects(t.Context(), []engine.Input{input(t, write(t, "c.csv", "id\n1\n"), nil)}, gone, nil, nil)
 	var e *kalla.Error
 	if !errors.As(err, &e) || e.Code != kalla.CodeEngine || !strings.Contains(e.Where, gone.Path) || strings.Contains(e.Error(), server.SecretKey) {
 		t.Errorf("got %v", err)

@@ -3,6 +3,7 @@ package duckdb
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -50,19 +51,21 @@ func (s *Session) mountPostgres(ctx context.Context, in engine.Input, catalog st
 	if err != nil {
 		return nil, err
 	}
-	if len(sized) > 0 {
-		list := make([]string, len(native))
-		for i, n := range native {
-			list[i] = quotePG(n.Name)
-			if cast := sized[n.Name]; cast != "" {
-				list[i] += "::" + cast + " AS " + quotePG(n.Name)
-			}
+	columns := make([]string, len(native))
+	for i, n := range native {
+		columns[i] = quotePG(n.Name)
+		if cast := sized[n.Name]; cast != "" {
+			columns[i] += "::" + cast + " AS " + quotePG(n.Name)
 		}
-		from = remoteQuery(src.Type, catalog, "SELECT "+strings.Join(list, ", ")+" FROM "+relation)
+	}
+	list := strings.Join(columns, ", ")
+	if len(sized) > 0 {
+		from = remoteQuery(src.Type, catalog, "SELECT "+list+" FROM "+relation)
 		if native, err = s.nativeColumns(ctx, "FROM "+from); err != nil {
 			return nil, err
 		}
 	}
+	described := slices.Clone(native) // before what follows, which is done here
 	for i, n := range native {
 		if n.Type == "BLOB" {
 			native[i].Raw, native[i].Type = `'\x' || lower(hex(`+n.Raw+`))`, "VARCHAR"
@@ -77,6 +80,10 @@ func (s *Session) mountPostgres(ctx context.Context, in engine.Input, catalog st
 		return nil, err
 	}
 	m.Fingerprint, m.Consistency = "snapshot:"+*snapshot[0][0], "snapshot"
+	if src.Query != "" {
+		list = "" // a query has no pages
+	}
+	m.Pieces = s.dividePostgres(src, catalog, from, relation, list, described)
 	return m, nil
 }
 

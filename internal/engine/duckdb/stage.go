@@ -38,6 +38,10 @@ type mount struct {
 	// Retype answers an error of reading: with a mount that has other types where
 	// one guessed too narrowly, else with an error that says where and why.
 	Retype func(ctx context.Context, failed error) (*mount, error)
+	// Pieces, where another process can read the source as well, gives table
+	// expressions, up to n as far as it is worth it, which together hold the rows of
+	// From once each. They have its columns, of its types.
+	Pieces func(ctx context.Context, n int) ([]string, error)
 	// Verify, where there is one, finds damage that the engine overlooks. It runs beside the reading.
 	Verify func(ctx context.Context) error
 }
@@ -51,7 +55,7 @@ func (m *mount) retype(ctx context.Context, failed error) (*mount, error) {
 	if err != nil {
 		return nil, err
 	}
-	next.Fingerprint, next.Consistency = m.Fingerprint, m.Consistency
+	next.Fingerprint, next.Consistency, next.Pieces = m.Fingerprint, m.Consistency, m.Pieces
 	return next, nil
 }
 
@@ -175,7 +179,7 @@ func (s *Session) Stage(ctx context.Context, inputs []engine.Input, report func(
 	}
 	var tables []engine.Table
 	err := s.outside(ctx, inputs, func() (err error) {
-		tables, err = s.stageAll(ctx, inputs, untilDone(ctx, report), s.intoTable)
+		tables, err = s.stageAll(ctx, inputs, untilDone(ctx, report))
 		return err
 	})
 	if err != nil {
@@ -196,12 +200,42 @@ func (s *Session) intoTable(ctx context.Context, in engine.Input, query string) 
 	return rows, schema, err
 }
 
-func (s *Session) stageAll(ctx context.Context, inputs []engine.Input, report func(kalla.Progress), put sink) ([]engine.Table, error) {
+func (s *Session) stageAll(ctx context.Context, inputs []engine.Input, report func(kalla.Progress)) ([]engine.Table, error) {
 	if err := s.defineFor(ctx, inputs); err != nil {
 		return nil, engineError(ctx, err)
 	}
 	tables := make([]engine.Table, len(inputs))
-	var first, databases, last []int
+	done := 0
+	stage := func(order []int) error {
+		for _, i := range order {
+			p := tracker{report: report, alias: inputs[i].Alias, done: done, total: len(inputs), poll: s.Progress}
+			var err error
+			if tables[i], err = s.stageOne(ctx, inputs[i], &p); err != nil {
+				return stageError(ctx, inputs[i], err)
+			}
+			done++
+			p.finish(tables[i].Rows)
+		}
+		return nil
+	}
+	first, databases, last := order(inputs)
+	if err := stage(first); err != nil {
+		return nil, err
+	}
+	if len(databases) > 0 {
+		if err := s.inSnapshot(ctx, inputs, func() error { return stage(databases) }); err != nil {
+			return nil, err
+		}
+	}
+	if err := stage(last); err != nil {
+		return nil, err
+	}
+	return tables, nil
+}
+
+// order tells which inputs come first, since others look things up in them, which
+// are in databases, and which come last.
+func order(inputs []engine.Input) (first, databases, last []int) {
 	for i, in := range inputs {
 		switch {
 		case in.Source.Type.IsDatabase():
@@ -212,33 +246,7 @@ func (s *Session) stageAll(ctx context.Context, inputs []engine.Input, report fu
 			last = append(last, i)
 		}
 	}
-	done := 0
-	stage := func(i int) (err error) {
-		p := tracker{report: report, alias: inputs[i].Alias, done: done, total: len(inputs), poll: s.Progress}
-		tables[i], err = s.stageOne(ctx, inputs[i], &p, put)
-		if err != nil {
-			return stageError(ctx, inputs[i], err)
-		}
-		done++
-		p.finish(tables[i].Rows)
-		return nil
-	}
-	for _, i := range first {
-		if err := stage(i); err != nil {
-			return nil, err
-		}
-	}
-	if len(databases) > 0 {
-		if err := s.inSnapshot(ctx, databases, inputs, stage); err != nil {
-			return nil, err
-		}
-	}
-	for _, i := range last {
-		if err := stage(i); err != nil {
-			return nil, err
-		}
-	}
-	return tables, nil
+	return first, databases, last
 }
 
 // defineFor creates the macros of derived columns. It comes before any
@@ -254,12 +262,17 @@ func (s *Session) defineFor(ctx context.Context, inputs []engine.Input) error {
 	return nil
 }
 
-// stageOne stages one input and describes what came of it.
-func (s *Session) stageOne(ctx context.Context, in engine.Input, p *tracker, put sink) (engine.Table, error) {
+// stageOne makes a table of one input.
+func (s *Session) stageOne(ctx context.Context, in engine.Input, p *tracker) (engine.Table, error) {
 	m, err := s.mount(ctx, in)
 	if err != nil {
 		return engine.Table{}, err
 	}
+	return s.stageMount(ctx, in, m, p, s.intoTable)
+}
+
+// stageMount reads an input that is mounted and describes what came of it.
+func (s *Session) stageMount(ctx context.Context, in engine.Input, m *mount, p *tracker, put sink) (engine.Table, error) {
 	q, err := m.query(in)
 	if err != nil {
 		return engine.Table{}, err

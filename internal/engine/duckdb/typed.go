@@ -46,6 +46,10 @@ func (s *Session) pathList(ctx context.Context, src source.Source) (string, erro
 	if err != nil {
 		return "", err
 	}
+	return listPaths(src, paths), nil
+}
+
+func listPaths(src source.Source, paths []string) string {
 	quoted := make([]string, len(paths))
 	for i, p := range paths {
 		if src.Type == source.File {
@@ -53,21 +57,26 @@ func (s *Session) pathList(ctx context.Context, src source.Source) (string, erro
 		}
 		quoted[i] = text(p)
 	}
-	return "[" + strings.Join(quoted, ", ") + "]", nil
+	return "[" + strings.Join(quoted, ", ") + "]"
 }
 
 // mountParquet mounts Parquet files. Their columns must agree.
 func (s *Session) mountParquet(ctx context.Context, in engine.Input) (*mount, error) {
-	list, err := s.pathList(ctx, in.Source)
+	paths, err := s.files(ctx, in.Source)
 	if err != nil {
 		return nil, err
 	}
-	from := "read_parquet(" + list + ")"
+	read := func(paths []string) string { return "read_parquet(" + listPaths(in.Source, paths) + ")" }
+	from := read(paths)
 	native, err := s.nativeColumns(ctx, "FROM "+from)
 	if err != nil {
 		return nil, contentError(in.Source, err, "Parquet")
 	}
-	return s.typedMount(ctx, in, from, native, numberFormat{point: "."})
+	m, err := s.typedMount(ctx, in, from, native, numberFormat{point: "."})
+	if err == nil && in.Source.Type != source.File {
+		m.Pieces = divideFiles(paths, read)
+	}
+	return m, err
 }
 
 // contentError says that a file is not what its name promises.
