@@ -1,48 +1,25 @@
 package records_test
 
 import (
-	"context"
-	"net/url"
 	"strings"
 	"testing"
 
 	"kalla"
-	"kalla/internal/evidence"
 	"kalla/internal/evidence/records"
-	"kalla/internal/source"
-	"kalla/internal/testenv"
 )
 
 // TestBucket reads the same run from a bucket and from a folder.
 func TestBucket(t *testing.T) {
-	server := testenv.S3(t)
-	base := "s3://" + server.Bucket(t) + "/runs/one"
-	query := "?endpoint=" + url.QueryEscape(server.Endpoint) + "&region=" + server.Region + "&key_id=" + server.AccessKey + "&secret=" + url.PathEscape(server.SecretKey)
+	s := newStorage(t)
+	bucket := s.uri("runs/one")
 	in := data(t, 300)
 	r, doc := bound(t, in, nil)
-	reconcileTo(t, in, base+query, "full", r, doc)
+	reconcileTo(t, in, bucket, "full", r, doc)
 	dir := reconcile(t, in, "full", nil)
 
 	reader := openReader(t)
-	store := openOver(t, reader, func(ctx context.Context, location string) (*evidence.Manifest, string, error) {
-		if !strings.HasPrefix(location, "s3://") {
-			return locate(ctx, location)
-		}
-		l, err := evidence.Locate(location, t.TempDir(), noEnv)
-		if err != nil {
-			return nil, "", err
-		}
-		m, err := evidence.Load(ctx, l)
-		if err != nil {
-			return nil, "", err
-		}
-		src, err := source.Parse(base+"/*.parquet"+query, nil, "", noEnv)
-		if err != nil {
-			return nil, "", err
-		}
-		return m, l.String(), reader.Grant(ctx, src)
-	}, records.Options{})
-	far, near := openRun(t, store, base+query), openRun(t, store, dir)
+	store := openOver(t, reader, s.locateWith(reader), records.Options{})
+	far, near := openRun(t, store, bucket), openRun(t, store, dir)
 	for _, q := range []records.Query{
 		{Table: records.Matched, Sort: []records.Sort{{Column: "left_amount", Desc: true}}, Limit: 100},
 		{Table: records.UnmatchedLeft, Search: "INV", Sort: []records.Sort{{Column: "invoice_id"}}, Limit: 100},
@@ -60,9 +37,9 @@ func TestBucket(t *testing.T) {
 		}
 	}
 
-	_, err := openRun(t, store, base+query).Page(t.Context(), records.Query{Table: records.Matched, Columns: []string{"nobody"}})
+	_, err := openRun(t, store, bucket).Page(t.Context(), records.Query{Table: records.Matched, Columns: []string{"nobody"}})
 	wantError(t, err, kalla.CodeUsage, "nobody")
-	if strings.Contains(err.Error(), server.SecretKey) {
+	if strings.Contains(err.Error(), s.server.SecretKey) {
 		t.Error("the error holds the secret")
 	}
 }
