@@ -25,5 +25,7 @@ secret() { # VARIABLE FILE
 if [ -w "$shared" ]; then
   secret KALLA_WORKER_TOKEN worker-token
   secret KALLA_CLUSTER_SECRET cluster-secret
+  secret AWS_SECRET_ACCESS_KEY storage-secret
+  export ROOT_SECRET_KEY="$AWS_SECRET_ACCESS_KEY"
 fi
 exec "$@"
