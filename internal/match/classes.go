@@ -86,9 +86,12 @@ func (c *compiler) oneToOneByClasses(p *pass, a axis) []Node {
 		return strings.Join(on, " AND ")
 	}
 	params := []string{
-		"members", p.table("members"), "classes", p.table("classes"), "ranges", p.table("ranges"), "contested", p.table("contested"), "places", p.table("places"),
+		"members", p.table("members"), "classes", p.table("classes"), "ranges", p.table("ranges"), "equal", p.table("ranges"), "contested", p.table("contested"), "places", p.table("places"),
 		"rivals", p.table("rivals"), "m", p.matches(), "locked_left", p.table("locked_left"), "locked_right", p.table("locked_right"),
 		"e", list(e), "same_ab", same("a", "b"), "same_tc", same("t", "c"), "bound", strconv.Itoa(classRivals),
+	}
+	if leave { // what is contested is taken out once it is known
+		params = append([]string{"equal", p.table("equal")}, params...)
 	}
 	x := func(t string) string { return expand(t, params...) }
 	nodes := []Node{
@@ -104,13 +107,13 @@ SELECT row_number() OVER (ORDER BY {e}, x, side) AS cid, dense_rank() OVER (ORDE
 			"CREATE TABLE {members}_%[1]s AS SELECT c.cid, t.id, t.rn FROM {members}_%[1]s0 t JOIN {classes} c ON c.side = %[2]d AND {same_tc}", side, i))})
 	}
 	nodes = append(nodes,
-		Exec{"equal values pair off", x(`CREATE TABLE {ranges} AS SELECT a.cid AS a, CAST(0 AS BIGINT) AS a0, b.cid AS b, CAST(0 AS BIGINT) AS b0,
+		Exec{"equal values pair off", x(`CREATE TABLE {equal} AS SELECT a.cid AS a, CAST(0 AS BIGINT) AS a0, b.cid AS b, CAST(0 AS BIGINT) AS b0,
  CASE WHEN a.n < b.n THEN a.n ELSE b.n END AS k, a.n > 1 OR b.n > 1 AS ambiguous
 FROM {classes} a JOIN {classes} b ON {same_ab} WHERE a.side = 0 AND b.side = 1`)},
 		// The classes that compete, as they stood; many tells that the left one had a choice.
-		Exec{"contested classes", x(`CREATE TABLE {contested} AS SELECT r.a, r.a0, r.b, r.b0, b.n > 1 AS many FROM {ranges} r JOIN {classes} b ON b.cid = r.b WHERE r.ambiguous`)})
+		Exec{"contested classes", x(`CREATE TABLE {contested} AS SELECT r.a, r.a0, r.b, r.b0, b.n > 1 AS many FROM {equal} r JOIN {classes} b ON b.cid = r.b WHERE r.ambiguous`)})
 	if leave {
-		nodes = append(nodes, Exec{"contested classes are left", x("DELETE FROM {ranges} WHERE ambiguous")})
+		nodes = append(nodes, Exec{"contested classes are left", x("CREATE TABLE {ranges} AS SELECT * FROM {equal} WHERE NOT ambiguous")})
 	}
 	if a.l != "" {
 		nodes = append(nodes, c.nearestRounds(p, a, leave)...)
@@ -178,7 +181,7 @@ SELECT f.*, a.dist, a.n - a.used AS na, b.n - b.used AS nb, a.used AS a0, b.used
  a.n - a.used > 1 OR b.n - b.used > 1 OR fa > 1 OR fb > 1 OR coalesce(a.tied = a.dist, FALSE) OR coalesce(b.tied = b.dist, FALSE) AS contested,
  coalesce(a.pd = a.qd AND fa = 1, FALSE) AS wa, coalesce(b.pd = b.qd AND fb = 1, FALSE) AS wb
 FROM f JOIN {near}{i} a ON a.cid = f.a JOIN {near}{i} b ON b.cid = f.b`)},
-		Exec{"contested classes", x("INSERT INTO {contested} SELECT a, a0, b, b0, nb > 1 OR fa > 1 FROM {edges}{i} WHERE contested")},
+		Exec{"contested classes", x("INSERT INTO {contested} SELECT a, a0, b, b0, nb > 1 OR fa > 1 AS many FROM {edges}{i} WHERE contested")},
 	}
 	left := `CREATE TABLE {live}{j} AS SELECT n.cid, n.gid, n.side, n.x, n.n, n.used + coalesce(t.k, 0) AS used, coalesce(s.dist, n.tied) AS tied FROM {near}{i} n
 LEFT JOIN (SELECT a AS cid, k FROM {take}{i} UNION ALL SELECT b, k FROM {take}{i}) t ON t.cid = n.cid

@@ -17,6 +17,7 @@ type Dialect interface {
 	RowID() string                                    // the column that numbers the rows of a staged table
 	TextOf(expr string, t kalla.Type) string          // canonical text of a value: dates in ISO 8601, decimals with their scale
 	Decimal(expr string, precision, scale int) string // conversion to decimal; NULL where it does not fit
+	Sum(expr string) string                           // an exact sum of exact numbers, as wide as it needs to be
 	KeyHash(exprs []string) string                    // equal keys give equal values; used to prove that there are no duplicates
 	Days(from, to string) string                      // calendar days from one date to another
 	Microseconds(from, to string) string              // from one timestamp to another

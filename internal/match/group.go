@@ -51,9 +51,9 @@ SELECT l_id, r_id, place = 1 AS best, ties > 1 AS ambiguous FROM (
 
 	having := ""
 	if p.spec.Sum != nil {
-		ones, manies := "max("+p.sumL+")", "sum("+p.sumR+")"
+		ones, manies := "max("+p.sumL+")", c.d.Sum(p.sumR)
 		if one == kalla.Right {
-			ones, manies = "sum("+p.sumL+")", "max("+p.sumR+")"
+			ones, manies = c.d.Sum(p.sumL), "max("+p.sumR+")"
 		}
 		having = " HAVING " + balance(ones, manies, p.spec.Sum.Within)
 	}
@@ -137,13 +137,13 @@ func (c *compiler) manyToMany(p *pass) error {
 		balanced = balance("a.total", "b.total", p.spec.Sum.Within)
 	}
 	params := []string{"left", p.table("left"), "right", p.table("right"), "groups", p.table("groups"), "m", p.matches(), "e", list(e),
-		"ab", same("a", "b"), "gl", same("g", "l"), "gr", same("g", "r"), "balanced", balanced, "ge", list(names("a.", "e", len(e))), "most", fmt.Sprint(largestProduct)}
+		"ab", same("a", "b"), "gl", same("g", "l"), "gr", same("g", "r"), "balanced", balanced, "ge", list(names("a.", "e", len(e))), "most", fmt.Sprint(largestProduct), "total", c.d.Sum("amount")}
 	x := func(t string) string { return expand(t, params...) }
 	c.add("left members", x("CREATE TABLE {left} AS ")+member(kalla.Left))
 	c.add("right members", x("CREATE TABLE {right} AS ")+member(kalla.Right))
 	c.add("groups that balance", x(`CREATE TABLE {groups} AS SELECT {ge}, a.lead, a.n AS nl, b.n AS nr FROM
-(SELECT {e}, max(CASE WHEN rn = 1 THEN id END) AS lead, count(*) AS n, sum(amount) AS total FROM {left} GROUP BY {e}) a
-JOIN (SELECT {e}, count(*) AS n, sum(amount) AS total FROM {right} GROUP BY {e}) b ON {ab} WHERE {balanced}`))
+(SELECT {e}, max(CASE WHEN rn = 1 THEN id END) AS lead, count(*) AS n, {total} AS total FROM {left} GROUP BY {e}) a
+JOIN (SELECT {e}, count(*) AS n, {total} AS total FROM {right} GROUP BY {e}) b ON {ab} WHERE {balanced}`))
 	// Small groups list every pair; in large ones the shorter side starts over, so that rows grow with the records.
 	c.add("pairs", x(`CREATE TABLE {m} AS
 SELECT l.id AS l_id, r.id AS r_id, g.lead, FALSE AS ambiguous FROM {groups} g JOIN {left} l ON {gl} JOIN {right} r ON {gr} WHERE nl * nr <= {most}

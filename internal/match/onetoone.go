@@ -116,16 +116,16 @@ WHERE NOT EXISTS (SELECT 1 FROM {won}{i} w WHERE w.l_id = p.l_id) AND NOT EXISTS
 			Exec{"pairs best for both ends", x(`CREATE TABLE {won}{i} AS
 WITH a AS (SELECT *, lt = min(lt) OVER (PARTITION BY l_id) AS lfirst, rt = min(rt) OVER (PARTITION BY r_id) AS rfirst FROM {live}{i}),
 b AS (SELECT *, lfirst AND rfirst AS first,
- count(*) FILTER (WHERE lfirst AND rfirst) OVER (PARTITION BY l_id) AS lf, count(*) FILTER (WHERE lfirst AND rfirst) OVER (PARTITION BY r_id) AS rf,
- count(*) FILTER (WHERE lfirst) OVER (PARTITION BY l_id) AS ltied, count(*) FILTER (WHERE rfirst) OVER (PARTITION BY r_id) AS rtied FROM a)
+ count(CASE WHEN lfirst AND rfirst THEN 1 END) OVER (PARTITION BY l_id) AS lf, count(CASE WHEN lfirst AND rfirst THEN 1 END) OVER (PARTITION BY r_id) AS rf,
+ count(CASE WHEN lfirst THEN 1 END) OVER (PARTITION BY l_id) AS ltied, count(CASE WHEN rfirst THEN 1 END) OVER (PARTITION BY r_id) AS rtied FROM a)
 SELECT l_id, r_id, lt, rt, lf > 1 OR rf > 1 AS contested FROM b
 WHERE first AND (lf > 1 OR rf > 1 OR (ltied = 1 AND rtied = 1))`)},
 			Exec{"uncontested pairs match", x("INSERT INTO {settled} SELECT l_id, r_id, lt, rt FROM {won}{i} WHERE NOT contested")},
-			Exec{"contested left records", x("INSERT INTO {locked_l} SELECT DISTINCT l_id FROM {won}{i} WHERE contested")},
-			Exec{"contested right records", x("INSERT INTO {locked_r} SELECT DISTINCT r_id FROM {won}{i} WHERE contested")},
+			Exec{"contested left records", x("INSERT INTO {locked_l} SELECT DISTINCT l_id AS id FROM {won}{i} WHERE contested")},
+			Exec{"contested right records", x("INSERT INTO {locked_r} SELECT DISTINCT r_id AS id FROM {won}{i} WHERE contested")},
 			next,
 		}, drop...)},
-			Exec{"matches", x("INSERT INTO {m} SELECT l_id, r_id, l_id, FALSE FROM {settled}")},
+			Exec{"matches", x("INSERT INTO {m} SELECT l_id, r_id, l_id AS lead, FALSE AS ambiguous FROM {settled}")},
 			Exec{"rivals", x(`CREATE TABLE {rivals} AS
 WITH l AS (SELECT *, row_number() OVER (PARTITION BY l_id ORDER BY lr) AS n FROM {cc} WHERE l_id IN (SELECT id FROM {locked_l}) AND r_id IN (SELECT id FROM {locked_r})),
 r AS (SELECT *, row_number() OVER (PARTITION BY r_id ORDER BY rr) AS n FROM {cc} WHERE l_id IN (SELECT id FROM {locked_l}) AND r_id IN (SELECT id FROM {locked_r}))
@@ -149,8 +149,8 @@ ln AS (SELECT *, row_number() OVER (PARTITION BY l_id ORDER BY CASE WHEN r_id = 
 rn AS (SELECT *, row_number() OVER (PARTITION BY r_id ORDER BY CASE WHEN l_id = chosen_id THEN 0 ELSE 1 END, rr) AS n, count(*) OVER (PARTITION BY r_id) AS c FROM r)
 SELECT 'left' AS side, l_id, r_id, r_id = chosen_id AS chosen FROM ln WHERE c > 1 AND n <= ` + rivalBound + `
 UNION ALL SELECT 'right', l_id, r_id, l_id = chosen_id FROM rn WHERE c > 1 AND n <= ` + rivalBound)},
-		Exec{"matches", x(`INSERT INTO {m} SELECT s.l_id, s.r_id, s.l_id,
- s.l_id IN (SELECT l_id FROM {rivals} WHERE side = 'left') OR s.r_id IN (SELECT r_id FROM {rivals} WHERE side = 'right') FROM {settled} s`)})
+		Exec{"matches", x(`INSERT INTO {m} SELECT s.l_id, s.r_id, s.l_id AS lead,
+ s.l_id IN (SELECT l_id FROM {rivals} WHERE side = 'left') OR s.r_id IN (SELECT r_id FROM {rivals} WHERE side = 'right') AS ambiguous FROM {settled} s`)})
 }
 
 // rivalBound is the most rivals that candidates.parquet lists for one record.

@@ -213,7 +213,7 @@ func (c *compiler) unmatchedQuery(side kalla.Side) string {
 
 // breaks makes kalla_breaks (pass, l_id, r_id, lead, field, left_value, right_value, difference).
 func (c *compiler) breaks(plan *Plan) error {
-	parts := []string{"SELECT 0 AS pass, CAST(NULL AS BIGINT) AS l_id, CAST(NULL AS BIGINT) AS r_id, CAST(NULL AS BIGINT) AS lead, '' AS field, '' AS left_value, '' AS right_value, '' AS difference WHERE FALSE"}
+	parts := []string{"SELECT 0 AS pass, CAST(NULL AS BIGINT) AS l_id, CAST(NULL AS BIGINT) AS r_id, CAST(NULL AS BIGINT) AS lead, CAST('' AS VARCHAR) AS field, CAST('' AS VARCHAR) AS left_value, CAST('' AS VARCHAR) AS right_value, CAST('' AS VARCHAR) AS difference WHERE FALSE"}
 	for _, cmp := range c.recipe.Compare {
 		k, err := c.compileCondition(kalla.Condition{Left: cmp.Left, Right: cmp.Right, Within: cmp.Within, Normalize: cmp.Normalize}, -1)
 		if err != nil {
@@ -320,7 +320,7 @@ func (c *compiler) totals(side kalla.Side) string {
 	rows := []string{expand("SELECT '{side}' AS side, '' AS measure, CAST(t.n AS VARCHAR) AS total, CAST(m.n AS VARCHAR) AS matched, CAST(u.n AS VARCHAR) AS unmatched FROM t, m, u", "side", string(side)),
 		expand("SELECT '{side}', '#bad', CAST(count(*) AS VARCHAR), '0', CAST(count(*) AS VARCHAR) FROM {bad}", "side", string(side), "bad", badTable(side))}
 	for i, a := range amounts {
-		aggregates += fmt.Sprintf(", coalesce(sum(%s), 0) AS s%d", c.exact("s."+c.d.Ident(a.Name), a.Type), i)
+		aggregates += fmt.Sprintf(", coalesce(%s, 0) AS s%d", c.d.Sum(c.exact("s."+c.d.Ident(a.Name), a.Type)), i)
 		rows = append(rows, expand("SELECT '{side}', {name}, CAST(t.s{i} AS VARCHAR), CAST(m.s{i} AS VARCHAR), CAST(u.s{i} AS VARCHAR) FROM t, m, u",
 			"side", string(side), "name", c.d.Text(a.Name), "i", fmt.Sprint(i)))
 	}

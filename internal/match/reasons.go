@@ -112,7 +112,7 @@ func (c *compiler) reasons() {
 		// Equal amounts alone say little; they are followed only for who has nothing better.
 		amounts := slices.ContainsFunc(c.passes, func(p *pass) bool { return p.links(byAmount) })
 		if amounts {
-			found := "SELECT NULL AS x_id WHERE FALSE"
+			found := "SELECT CAST(NULL AS BIGINT) AS x_id WHERE FALSE"
 			if len(best) > 0 {
 				found = strings.Join(best, " UNION ALL ")
 			}

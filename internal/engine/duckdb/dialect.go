@@ -78,6 +78,9 @@ func (Dialect) Decimal(expr string, precision, scale int) string {
 	return fmt.Sprintf("TRY_CAST(%s AS DECIMAL(%d,%d))", expr, precision, scale)
 }
 
+// Sum adds up exact numbers; DuckDB widens by itself.
+func (Dialect) Sum(expr string) string { return "sum(" + expr + ")" }
+
 // KeyHash hashes a key to 64 bits.
 func (Dialect) KeyHash(exprs []string) string { return "hash(" + strings.Join(exprs, ", ") + ")" }
 

@@ -1,0 +1,371 @@
+// Package trino runs plans on a Trino cluster. The tables of a run are files on
+// the cluster's object storage, in a schema of the run's own; nothing but
+// results passes through Kalla.
+package trino
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math"
+	"math/bits"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	driver "github.com/trinodb/trino-go-client/trino"
+
+	"kalla"
+	"kalla/internal/engine"
+	"kalla/internal/match"
+)
+
+var (
+	_ engine.Session    = (*Session)(nil)
+	_ engine.PartWriter = (*Session)(nil)
+)
+
+// Config says where a cluster is and what a run may use of it.
+type Config struct {
+	URL     string       // of the coordinator: http://host:port, without credentials
+	Client  *http.Client // nil means a client of the session's own
+	User    string       // as the cluster knows the run; "kalla" if empty
+	Catalog string       // a hive catalog over the storage that Prefix is in; "kalla" if empty
+	RunID   string       // unique in the catalog
+	Prefix  string       // s3:// URI of the run's folder, without credentials and without a slash at the end
+	Stager  engine.Stager
+
+	// Limits: Memory bounds a statement in all workers together, Threads is the concurrency of a task.
+	Limits     engine.Limits
+	Partitions int // of joins and aggregations; 0 leaves it to the cluster
+	// RetryPolicy is Trino's: NONE if empty, or TASK on a cluster with an exchange
+	// manager. A statement that a lost worker ends is run again in either case.
+	RetryPolicy string
+}
+
+// Session is one run's schema on a cluster.
+type Session struct {
+	config  Config
+	db      *sql.DB
+	client  *http.Client // to be closed, or nil
+	schema  string       // as it stands in SQL
+	version string
+
+	tables   tables
+	progress atomic.Uint64 // bits of the share of the running statement
+
+	closeOnce sync.Once
+	closeErr  error
+}
+
+// closeTimeout bounds what Close waits for the cluster.
+const closeTimeout = 15 * time.Second
+
+// Open makes the schema of the run. The caller ends with Close.
+func Open(ctx context.Context, c Config) (*Session, error) {
+	if c.User == "" {
+		c.User = "kalla"
+	}
+	if c.Catalog == "" {
+		c.Catalog = "kalla"
+	}
+	c.Prefix = strings.TrimRight(c.Prefix, "/")
+	s := &Session{config: c, schema: strings.ToLower("run_" + encode(c.RunID))}
+	if c.Client == nil {
+		// No proxy: a cluster is on the network of its own.
+		s.client = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 16, IdleConnTimeout: 30 * time.Second}}
+		c.Client = s.client
+	}
+	connector, err := driver.NewConnector(&driver.Config{
+		ServerURI: withUser(c.URL, c.User), Source: "kalla", Catalog: c.Catalog, Schema: s.schema,
+		TimeZone: "UTC", SessionProperties: s.properties(), HTTPClient: c.Client, RequestRetryTimeout: new(requestTimeout),
+	})
+	if err != nil {
+		return nil, &kalla.Error{Code: kalla.CodeEngine, Op: "opening trino", Where: c.URL, Why: plain(err.Error()), Err: err}
+	}
+	s.db = sql.OpenDB(connector)
+	err = s.attempt(ctx, func(int) error {
+		return s.db.QueryRowContext(ctx, "SELECT node_version FROM system.runtime.nodes WHERE coordinator").Scan(&s.version)
+	})
+	if err == nil {
+		err = s.attempt(ctx, func(int) error {
+			_, err := s.db.ExecContext(ctx, "CREATE SCHEMA IF NOT EXISTS "+s.schema)
+			return err
+		})
+	}
+	if err != nil {
+		s.release()
+		var known *kalla.Error
+		if errors.As(err, &known) {
+			known.Op, known.Where = "opening trino", c.URL
+		}
+		return nil, err
+	}
+	return s, nil
+}
+
+// requestTimeout is how long the coordinator may be out of reach, in the middle
+// of a statement too.
+const requestTimeout = 30 * time.Second
+
+func withUser(url, user string) string {
+	scheme, host, ok := strings.Cut(url, "://")
+	if !ok {
+		return url
+	}
+	return scheme + "://" + user + "@" + host
+}
+
+// properties are those of Trino's session.
+func (s *Session) properties() map[string]string {
+	c := s.config
+	p := map[string]string{
+		// Staged objects name their columns as people do, tables as hive does.
+		c.Catalog + ".parquet_use_column_names": "false",
+		c.Catalog + ".timestamp_precision":      "MICROSECONDS",
+	}
+	if c.RetryPolicy != "" {
+		p["retry_policy"] = c.RetryPolicy
+	}
+	if c.Partitions > 0 {
+		p["max_hash_partition_count"] = strconv.Itoa(c.Partitions)
+	}
+	if c.Limits.Memory > 0 {
+		p["query_max_memory"] = strconv.FormatInt(c.Limits.Memory, 10) + "B"
+	}
+	if c.Limits.Threads > 0 { // a power of two
+		p["task_concurrency"] = strconv.Itoa(1 << (bits.Len(uint(c.Limits.Threads)) - 1))
+	}
+	return p
+}
+
+// Info names the engine and its version.
+func (s *Session) Info() kalla.EngineInfo {
+	return kalla.EngineInfo{Name: Dialect{}.Name(), Version: s.version}
+}
+
+// Dialect returns the dialect of Trino.
+func (s *Session) Dialect() match.Dialect { return Dialect{} }
+
+// Stage has the sources written to the storage and makes tables of the objects.
+func (s *Session) Stage(ctx context.Context, inputs []engine.Input, report func(kalla.Progress)) ([]engine.Table, error) {
+	staged, err := s.config.Stager.Stage(ctx, inputs, s.config.Prefix+"/sources", report)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]engine.Table, len(staged))
+	for i, t := range staged {
+		columns := []string{engine.RowColumn + " BIGINT"}
+		for _, c := range t.Schema {
+			columns = append(columns, Dialect{}.Ident(c.Name)+" "+Dialect{}.TypeName(c.Type))
+		}
+		err := s.attempt(ctx, func(int) error {
+			_, err := s.db.ExecContext(ctx, "CREATE TABLE IF NOT EXISTS "+Dialect{}.Ident(t.Name)+" ("+strings.Join(columns, ", ")+
+				") WITH (format = 'PARQUET', external_location = "+Dialect{}.Text(t.Location)+")")
+			return err
+		})
+		if err != nil {
+			return nil, engine.StepError("reading "+t.Name+" on the cluster", err)
+		}
+		out[i] = t.Table
+	}
+	return out, nil
+}
+
+// Seal does nothing: what a plan can reach is its own schema in the one catalog
+// that is the run's storage. Sources and their credentials never get to the
+// cluster, and recipes' SQL has passed the gate.
+func (s *Session) Seal(context.Context, ...string) error { return nil }
+
+// Exec runs one statement of a plan and returns the rows that it wrote.
+func (s *Session) Exec(ctx context.Context, query string) (int64, error) {
+	st, err := parse(query)
+	if err != nil {
+		return 0, err
+	}
+	switch st.kind {
+	case createView:
+		s.tables.define(st.name, nil, st.query)
+		return 0, nil
+	case createEmpty:
+		s.tables.define(st.name, st.columns, typed(st.columns))
+		return 0, nil
+	case dropTable:
+		s.tables.drop(st.name)
+		return 0, nil
+	}
+	columns := s.tables.columns(st.name)
+	name := s.tables.fresh(st.name)
+	physical, rows, err := s.create(ctx, name, columns, st.query)
+	if err != nil {
+		return 0, err
+	}
+	all := "SELECT * FROM " + physical
+	if rows == 0 { // the planner leaves out what is known to be empty
+		all += " WHERE FALSE"
+	}
+	switch {
+	case st.kind == createTable:
+		s.tables.define(st.name, nil, all)
+	case rows > 0:
+		s.tables.extend(st.name, all)
+	}
+	return rows, nil
+}
+
+// create makes a table of a query, under another name in each attempt, so that
+// what a lost worker or coordinator left of the last one is in nobody's way.
+func (s *Session) create(ctx context.Context, name string, columns []column, query string) (physical string, rows int64, err error) {
+	query = s.tables.resolve(query)
+	listed := ""
+	if len(columns) > 0 {
+		names := make([]string, len(columns))
+		for i, c := range columns {
+			names[i] = c.name
+		}
+		listed = " (" + strings.Join(names, ", ") + ")"
+	}
+	err = s.attempt(ctx, func(n int) error {
+		physical = name
+		if n > 0 {
+			physical += "_again" + strconv.Itoa(n)
+		}
+		res, err := s.db.ExecContext(ctx, "CREATE TABLE "+physical+listed+" WITH (format = 'PARQUET', external_location = "+
+			Dialect{}.Text(s.config.Prefix+"/tables/"+physical)+") AS "+query, s.watch()...)
+		if err != nil {
+			return err
+		}
+		rows, err = res.RowsAffected()
+		return err
+	})
+	return s.config.Catalog + "." + s.schema + "." + physical, rows, err
+}
+
+// Query runs one query and returns its rows, which the caller closes.
+func (s *Session) Query(ctx context.Context, query string, args ...any) (rows *sql.Rows, err error) {
+	query = s.tables.resolve(query)
+	err = s.attempt(ctx, func(int) error {
+		rows, err = s.db.QueryContext(ctx, query, append(s.watch(), args...)...) //nolint:sqlclosecheck,rowserrcheck // the caller's
+		return err
+	})
+	return rows, err
+}
+
+// Columns describes the rows that a query would give. Instants are timestamps there, in UTC.
+func (s *Session) Columns(ctx context.Context, query string) (kalla.Schema, error) {
+	rows, err := s.Query(ctx, "SELECT * FROM ("+query+") LIMIT 0")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	types, err := rows.ColumnTypes()
+	if err != nil {
+		return nil, s.failure(ctx, err)
+	}
+	var out kalla.Schema
+	for _, t := range types {
+		out = append(out, kalla.Column{Name: decode(t.Name()), Type: kallaType(t)})
+	}
+	return out, s.failure(ctx, rows.Err())
+}
+
+func kallaType(t *sql.ColumnType) kalla.Type {
+	switch t.DatabaseTypeName() {
+	case "TINYINT", "SMALLINT", "INTEGER", "BIGINT":
+		return kalla.Type{Kind: kalla.Integer}
+	case "DECIMAL":
+		precision, scale, _ := t.DecimalSize()
+		return kalla.Type{Kind: kalla.DecimalKind, Precision: int(precision), Scale: int(scale)}
+	case "REAL", "DOUBLE":
+		return kalla.Type{Kind: kalla.Float}
+	case "BOOLEAN":
+		return kalla.Type{Kind: kalla.Boolean}
+	case "DATE":
+		return kalla.Type{Kind: kalla.Date}
+	case "TIMESTAMP":
+		return kalla.Type{Kind: kalla.Timestamp}
+	case "VARCHAR", "CHAR":
+		return kalla.Type{Kind: kalla.Text}
+	}
+	return kalla.Type{Kind: kalla.Other}
+}
+
+// WriteParquet is refused: the workers write parts, and rows do not pass through Kalla.
+func (s *Session) WriteParquet(context.Context, string, string) (int64, error) {
+	return 0, &kalla.Error{Code: kalla.CodeInternal, Op: "writing Parquet", Why: "a cluster writes parts to its storage, not files on this machine"}
+}
+
+// WriteParts writes the rows of a query as Parquet objects below the run's folder, in one of that name.
+func (s *Session) WriteParts(ctx context.Context, query, name string) ([]engine.Part, error) {
+	table := s.tables.fresh("kalla_file_" + strings.ToLower(encode(name)))
+	physical, rows, err := s.create(ctx, table, nil, query)
+	if err != nil || rows == 0 {
+		return nil, err
+	}
+	var parts []engine.Part
+	err = s.attempt(ctx, func(int) error {
+		parts = nil
+		found, err := s.db.QueryContext(ctx, `SELECT "$path", "$file_size", count(*) FROM `+physical+` GROUP BY 1, 2 ORDER BY 1`)
+		if err != nil {
+			return err
+		}
+		defer found.Close()
+		for found.Next() {
+			var p engine.Part
+			if err := found.Scan(&p.URI, &p.Bytes, &p.Rows); err != nil {
+				return err
+			}
+			parts = append(parts, p)
+			rows -= p.Rows
+		}
+		return found.Err()
+	})
+	if err == nil && rows != 0 {
+		err = &kalla.Error{Code: kalla.CodeEngine, Op: "writing " + name, Where: physical,
+			Why: fmt.Sprintf("the objects that the cluster wrote lack %d rows", rows), Hint: "the object storage does not show what was written to it; run again"}
+	}
+	return parts, err
+}
+
+// Progress is the share of the running statement that is done, 0..1, or -1
+// before the cluster has said anything.
+func (s *Session) Progress() float64 { return math.Float64frombits(s.progress.Load()) }
+
+// watch are arguments that make the driver tell the progress of a statement.
+func (s *Session) watch() []any {
+	s.progress.Store(math.Float64bits(-1))
+	return []any{sql.Named("X-Trino-Progress-Callback", progress{s}), sql.Named("X-Trino-Progress-Callback-Period", 250*time.Millisecond)}
+}
+
+type progress struct{ s *Session }
+
+// Update takes what the coordinator says with each answer.
+func (p progress) Update(info driver.QueryProgressInfo) {
+	if total := info.QueryStats.TotalSplits; total > 0 {
+		p.s.progress.Store(math.Float64bits(float64(info.QueryStats.CompletedSplits) / float64(total)))
+	}
+}
+
+// Close drops the schema. The objects stay until the run's folder is removed.
+func (s *Session) Close() error {
+	s.closeOnce.Do(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+		defer cancel()
+		if _, err := s.db.ExecContext(ctx, "DROP SCHEMA IF EXISTS "+s.schema+" CASCADE"); err != nil {
+			s.closeErr = &kalla.Error{Code: kalla.CodeEngine, Op: "dropping the run's tables on the cluster", Where: s.schema, Why: plain(err.Error()), Err: err}
+		}
+		s.release()
+	})
+	return s.closeErr
+}
+
+func (s *Session) release() {
+	_ = s.db.Close() // of a pool without sockets
+	if s.client != nil {
+		s.client.CloseIdleConnections()
+	}
+}
