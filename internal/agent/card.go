@@ -180,6 +180,7 @@ type Confirm struct {
 	Details []string `json:"details" doc:"What will be done, in words"`
 	Approve string   `json:"approve" doc:"Label of the button"`
 	Run     bool     `json:"run,omitempty" doc:"Of save_recipe: the recipe is run when it is saved"`
+	Digest  string   `json:"digest" doc:"Of what is approved: nothing is done if that has changed"`
 }
 
 // Progress names a run to follow: GET /api/runs/{run_id}/events.

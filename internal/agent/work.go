@@ -25,6 +25,7 @@ type Work struct {
 	Tested   *Tested       `json:"tested,omitempty"` // of the draft as it is
 	Saved    *Saved        `json:"saved,omitempty"`  // the draft as it is
 	Run      string        `json:"run,omitempty"`    // id of the last run of it
+	Failed   int           `json:"failed,omitempty"` // how often something failed in this phase
 }
 
 // Scope is a registered source with the records of it that count.

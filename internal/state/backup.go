@@ -53,7 +53,7 @@ type (
 // signed in, and what only spares the repetition of a request, is not part of it.
 func backedUp() []any {
 	return []any{(*User)(nil), (*Token)(nil), (*setting)(nil), (*Source)(nil), (*Recipe)(nil), (*Version)(nil), (*recipeSource)(nil),
-		(*Run)(nil), (*Event)(nil), (*Approval)(nil), (*Upload)(nil), (*Entry)(nil), (*head)(nil)}
+		(*Run)(nil), (*Event)(nil), (*Approval)(nil), (*Upload)(nil), (*Chat)(nil), (*ChatMessage)(nil), (*Entry)(nil), (*head)(nil)}
 }
 
 func (s *Store) table(model any) *schema.Table { return s.read.Table(reflect.TypeOf(model).Elem()) }

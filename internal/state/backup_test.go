@@ -77,6 +77,9 @@ func fill(t *testing.T, s *state.Store) {
 	check(t, err)
 	_, err = s.Decide(ctx, "run000", "approved", "well")
 	check(t, err)
+	_, err = s.CreateChat(ctx, state.Chat{Title: "t", Work: state.JSON(`{}`), Masks: state.JSON(`{}`), Spent: state.JSON(`{}`), Shared: []string{"invoices"}, Phase: "greeting"},
+		state.ChatChange{Messages: []state.ChatMessage{{ID: "1", Body: state.JSON(`{"text":"<&>"}`), Model: state.JSON(`[]`), Work: state.JSON(`{}`)}}})
+	check(t, err)
 	value := "1"
 	_, err = s.CreateUpload(ctx, state.Upload{Filename: "a.csv", Location: "l", Size: 3, Columns: []job.Column{{Name: "id"}}, Rows: &rows, Sample: [][]*string{{&value, nil}}, ExpiresAt: &later})
 	check(t, err)
@@ -193,7 +196,7 @@ func TestRestoreRefuses(t *testing.T) {
 			"a table unknown":  pack(t, strings.Replace(text, `"table":"settings"`, `"table":"secrets"`, 1)),
 			"a column unknown": pack(t, strings.Replace(text, `"email"`, `"mail"`, 1)),
 			"something behind": pack(t, text+"[1]\n"),
-			"newer":            pack(t, strings.Replace(text, `"schema":1`, `"schema":2`, 1)),
+			"newer":            pack(t, strings.Replace(text, `"schema":2`, `"schema":3`, 1)),
 			"no rows":          pack(t, "{}\n"),
 		} {
 			_, err := to.Restore(t.Context(), bytes.NewReader(b))

@@ -17,7 +17,7 @@ import (
 var migrations embed.FS
 
 // schemaVersion is the version of the newest migration, the same for both databases.
-const schemaVersion = 1
+const schemaVersion = 2
 
 // migrate brings the tables to schemaVersion, one transaction a migration. The caller holds the lock.
 func migrate(ctx context.Context, name string, db *sql.DB, dialect goose.Dialect, dir string) error {

@@ -48,6 +48,7 @@ func Run(t *testing.T, empty func(t testing.TB) string) {
 		"tampering":   testTampering,
 		"reseal":      testReseal,
 		"cancel":      testCancel,
+		"chats":       testChats,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, empty(t)) })
 	}

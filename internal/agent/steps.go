@@ -1,0 +1,568 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"kalla"
+	"kalla/internal/job"
+	"kalla/internal/recipe"
+)
+
+// next does what the phase that the conversation is in asks for.
+func (t *turn) next(ctx context.Context) error {
+	switch t.c.Work.Phase() {
+	case Greeting, Intent:
+		t.say("Which two sources do you want to reconcile?")
+		return t.offerSources(ctx)
+	case Scoping:
+		return t.showScopes(ctx)
+	case Demonstration:
+		return t.showPairs(ctx)
+	case Inference:
+		return t.showRules(ctx)
+	case Validation:
+		return t.test(ctx)
+	case Execution:
+		if t.c.Work.Run != "" {
+			t.say("The recipe is saved and was run. You may change it, or begin anew.")
+			t.offerChanges()
+			return nil
+		}
+		t.say("The recipe is saved. Shall it be run?")
+		t.confirmRun()
+	}
+	return nil
+}
+
+const (
+	offered      = 6 // pairs of sources to choose from
+	shownSamples = 5
+)
+
+// offerSources offers pairs of sources that share columns, or asks for files.
+func (t *turn) offerSources(ctx context.Context) error {
+	if err := t.doing(ctx, ToolListSources); err != nil {
+		return err
+	}
+	found, err := t.Services.Sources(ctx)
+	if err != nil {
+		return err
+	}
+	if w := t.c.Work; w.Left != nil && w.Right == nil {
+		found = slices.DeleteFunc(found, func(s Source) bool { return s.Alias == w.Left.Source })
+		if len(found) == 0 {
+			t.ask(kalla.Right, "Upload the other file", "It answers the records of "+w.Left.Source+", such as payments answer invoices.")
+			return nil
+		}
+		var options []Option
+		for _, s := range found[:min(len(found), offered)] {
+			options = append(options, Option{"pair:" + w.Left.Source + "|" + s.Alias, w.Left.Source + " with " + s.Alias, described(s)})
+		}
+		t.offer("With which source?", options...)
+		return nil
+	}
+	if len(found) < 2 {
+		t.ask(kalla.Left, "Upload the records that are to be answered", "For example invoices or a ledger: CSV, Parquet, JSON or Excel. Databases and buckets are registered under Sources.")
+		if len(found) == 0 {
+			t.ask(kalla.Right, "Upload the records that answer them", "For example payments or a bank statement.")
+		}
+		return nil
+	}
+	var options []Option
+	for _, p := range pairs(found)[:min(len(pairs(found)), offered)] {
+		options = append(options, Option{"pair:" + p[0].Alias + "|" + p[1].Alias, p[0].Alias + " with " + p[1].Alias, described(p[0]) + "; " + described(p[1])})
+	}
+	options = append(options, Option{ID: "upload", Label: "Upload files"})
+	t.offer("", options...)
+	return nil
+}
+
+func (t *turn) ask(side kalla.Side, title, hint string) {
+	t.show(Card{Kind: CardUploadRequest, UploadRequest: &UploadRequest{side, title, hint}})
+}
+
+func described(s Source) string {
+	if s.Rows == nil {
+		return fmt.Sprintf("%s: %d columns", s.Alias, len(s.Columns))
+	}
+	return fmt.Sprintf("%s: %s rows, %d columns", s.Alias, count(*s.Rows), len(s.Columns))
+}
+
+// pairs are the pairs of sources, those first that are newest and not used by a recipe yet. The one that
+// was registered first is the left.
+func pairs(found []Source) (out [][2]Source) {
+	type scored struct {
+		pair [2]Source
+		used int
+	}
+	var all []scored
+	found = found[:min(len(found), 20)]
+	for i := range found {
+		for k := i + 1; k < len(found); k++ {
+			if found[i].Failed == "" && found[k].Failed == "" {
+				all = append(all, scored{[2]Source{found[k], found[i]}, min(1, len(found[i].UsedBy)) + min(1, len(found[k].UsedBy))})
+			}
+		}
+	}
+	slices.SortStableFunc(all, func(a, b scored) int { return a.used - b.used })
+	for _, s := range all {
+		out = append(out, s.pair)
+	}
+	return out
+}
+
+// uploaded takes a file that was sent as the next side.
+func (t *turn) uploaded(ctx context.Context, side kalla.Side, src *Source) error {
+	w := &t.c.Work
+	w.Greeted = true
+	t.say("%s is there: %s.", src.Alias, described(*src))
+	var left, right string
+	if w.Left != nil {
+		left = w.Left.Source
+	}
+	if w.Right != nil {
+		right = w.Right.Source
+	}
+	if side == kalla.Right || side == "" && left != "" {
+		right = src.Alias
+	} else {
+		left = src.Alias
+	}
+	if left != "" && right != "" && left != right {
+		w.SetSources(left, right)
+		return t.next(ctx)
+	}
+	w.Left, w.Right = nil, nil
+	if left != "" {
+		w.Left = &Scope{Source: left}
+	}
+	if right != "" {
+		w.Right = &Scope{Source: right}
+	}
+	if t.openUploads() > 0 {
+		return nil // the other file is asked for
+	}
+	return t.offerSources(ctx)
+}
+
+func (t *turn) openUploads() (n int) {
+	for _, m := range t.c.Said {
+		for _, c := range m.Cards {
+			if c.Kind == CardUploadRequest && c.Open {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// showScopes shows both sides as they are scoped.
+func (t *turn) showScopes(ctx context.Context) error {
+	if err := t.doing(ctx, ToolLoadScoped); err != nil {
+		return err
+	}
+	w := &t.c.Work
+	var counts []string
+	for _, side := range []kalla.Side{kalla.Left, kalla.Right} {
+		data, err := load(ctx, t.Services, side, *w.Scope(side), shownSamples)
+		if err != nil {
+			return err
+		}
+		t.showTable(data)
+		if data.Total != nil {
+			counts = append(counts, count(*data.Total)+" of "+data.Source)
+		}
+	}
+	t.say("These are the records: %s. Do all of them count? You may leave some out: write *only 2026*, *ignore cancelled* or *only EUR*.", strings.Join(counts, " and "))
+	t.offerScopes()
+	return nil
+}
+
+func (t *turn) offerScopes() {
+	label := "All of these records"
+	options := []Option{}
+	if w := t.c.Work; len(w.Left.Filters)+len(w.Right.Filters) > 0 {
+		label = "These records"
+		options = append(options, Option{ID: `filters:{}`, Label: "Without the conditions"})
+	}
+	t.offer("", append([]Option{{ID: "scoped", Label: label}}, options...)...)
+}
+
+func (t *turn) showTable(d *SourceData) {
+	card := &SampleTable{Side: d.Side, Source: d.Source, Filters: d.Filters, Columns: d.Columns, Rows: d.Rows, Total: d.Total}
+	for _, f := range d.Filters {
+		card.Words = append(card.Words, filterWords(f))
+	}
+	t.show(Card{Kind: CardSampleTable, SampleTable: card})
+}
+
+// input is what is known, as the tools take it.
+func (w *Work) input() RulesInput {
+	return RulesInput{PairInput: PairInput{Left: w.Left, Right: w.Right, Examples: w.Examples}, Without: w.Without, Choose: w.Choose}
+}
+
+// mostProposals is how many pairs are asked about at once.
+const mostProposals = 4
+
+// showPairs asks about pairs of records: a sure one of each of the first passes, then the doubtful ones.
+func (t *turn) showPairs(ctx context.Context) error {
+	if err := t.doing(ctx, ToolProposeMatch); err != nil {
+		return err
+	}
+	found, err := propose(ctx, t.Services, ProposeInput{PairInput: t.c.Work.input().PairInput})
+	if err != nil {
+		return err
+	}
+	t.c.Work.SetDraft(found.draft.draft)
+	return t.askPairs(found)
+}
+
+func (t *turn) askPairs(found *Proposed) error {
+	var chosen []job.Pair
+	take := func(kind string, most int) {
+		seen := map[string]bool{}
+		for _, p := range found.Pairs {
+			if p.Kind == kind && !seen[p.Pass] && most > 0 && len(chosen) < mostProposals {
+				seen[p.Pass], chosen, most = true, append(chosen, p), most-1
+			}
+		}
+	}
+	take("pass", 2)
+	take("near", 1)
+	take("ambiguous", 1)
+	take("pass", mostProposals)
+	if len(chosen) == 0 {
+		t.say("There is nothing left to ask about.")
+		t.offer("", Option{ID: "shown", Label: "Show me the rules"})
+		return nil
+	}
+	t.say("Do these records belong together? What you say is what the rules must agree with.")
+	for _, p := range chosen {
+		t.show(Card{Kind: CardMatchProposal, MatchProposal: proposal(p)})
+	}
+	t.offer("", Option{ID: "shown", Label: "Enough: show me the rules"})
+	return nil
+}
+
+// proposal sets two records side by side.
+func proposal(p job.Pair) *MatchProposal {
+	out := &MatchProposal{Why: p.Kind, Pass: p.Pass, Left: p.Left, Right: p.Right, Fields: []FieldPair{}}
+	find := func(r job.Record, column string) (*string, bool) {
+		for i, c := range r.Columns {
+			if strings.EqualFold(c, column) {
+				return r.Values[i], true
+			}
+		}
+		return nil, false
+	}
+	for _, c := range p.Compared {
+		l, ok := find(p.Left, c[0])
+		r, also := find(p.Right, c[1])
+		if ok && also {
+			out.Fields = append(out.Fields, FieldPair{Left: c[0], Right: c[1], LeftValue: l, RightValue: r,
+				Same: l != nil && r != nil && *l == *r, Difference: difference(l, r)})
+		}
+	}
+	return out
+}
+
+// showRules drafts the rules and shows them.
+func (t *turn) showRules(ctx context.Context) error {
+	if err := t.doing(ctx, ToolInferRules); err != nil {
+		return err
+	}
+	drafted, err := t.draft(ctx)
+	if err != nil {
+		return err
+	}
+	return t.tellRules(drafted)
+}
+
+// draft drafts with all that the person has said.
+func (t *turn) draft(ctx context.Context) (*Drafted, error) {
+	w := &t.c.Work
+	in := BuildInput{RulesInput: w.input()}
+	for _, e := range w.Edits {
+		if e.Amount != "" {
+			in.Amount = e.Amount
+		}
+		if e.Days != nil {
+			in.Days = e.Days
+		}
+	}
+	drafted, err := build(ctx, t.Services, in)
+	if err != nil {
+		return nil, err
+	}
+	return drafted, t.adopt(ctx, drafted)
+}
+
+// adopt takes a draft as the one that the conversation is about.
+func (t *turn) adopt(ctx context.Context, drafted *Drafted) error {
+	d := *drafted.draft
+	base, err := t.Services.Recipe(ctx, d.RecipeID, 0)
+	if err != nil {
+		return err
+	}
+	if base != nil {
+		d.Base = base.Version
+	}
+	t.c.Work.SetDraft(&d)
+	return nil
+}
+
+func (t *turn) tellRules(d *Drafted) error {
+	t.say("These rules match %s of %s and %s of %s.", share(d.Left), d.Left.Alias, share(d.Right), d.Right.Alias)
+	for _, l := range d.Lessons {
+		switch l.Verdict {
+		case "learned":
+			t.say("From your examples: %s.", strings.TrimSuffix(l.Text, "."))
+		case "conflicts", "not_found":
+			t.say("One of your examples does not fit: %s.", strings.TrimSuffix(l.Text, "."))
+		}
+	}
+	rules := slices.Clone(d.Rules)
+	for _, id := range t.c.Work.Without {
+		if !slices.ContainsFunc(rules, func(r Rule) bool { return r.ID == id }) {
+			rules = append(rules, Rule{ID: id, What: strings.ReplaceAll(id, ":", ": "), Dropped: true})
+		}
+	}
+	t.show(Card{Kind: CardRuleSummary, RuleSummary: &RuleSummary{Rules: rules, Lessons: d.Lessons, Left: d.Left, Right: d.Right}})
+	options := []Option{{ID: "agreed", Label: "These rules are right"}}
+	for _, s := range d.Suggestions[:min(3, len(d.Suggestions))] {
+		options = append(options, Option{ID: "suggest:" + encode(suggested{s.Side, s.Filter}), Label: "Leave out: " + s.What, Detail: s.Support})
+	}
+	t.offer("", options...)
+	return nil
+}
+
+func share(c Coverage) string {
+	if c.Total == 0 {
+		return "none"
+	}
+	return fmt.Sprintf("%s (%.1f%%)", count(c.Matched), 100*float64(c.Matched)/float64(c.Total))
+}
+
+// test back-tests the draft, and asks whether it is to be saved.
+func (t *turn) test(ctx context.Context) error {
+	if err := t.doing(ctx, ToolRunSample); err != nil {
+		return err
+	}
+	w := &t.c.Work
+	checked, err := t.Services.Check(ctx, w.Draft.Document)
+	if err != nil {
+		return err
+	}
+	if !checked.Valid {
+		return &kalla.Error{Code: kalla.CodeRecipe, Op: "checking the recipe", Where: w.Draft.RecipeID, Err: kalla.Faults(checked.Faults)}
+	}
+	tried, err := try(ctx, t.Services, SampleInput{DocumentInput{w.Draft.Document}, w.Examples})
+	if err != nil {
+		return err
+	}
+	return t.tellTest(tried)
+}
+
+// tellTest shows what a back-test of the draft came to, and the buttons to save it.
+func (t *turn) tellTest(tried *Tried) error {
+	w := &t.c.Work
+	w.Agreed = true
+	w.Tested = &Tested{MatchRate: tried.Summary.MatchRate, Disagreements: len(tried.Disagreements)}
+	r, err := parse(w.Draft.Document)
+	if err != nil {
+		return err
+	}
+	diff := &RecipeDiff{RecipeID: w.Draft.RecipeID, Name: w.Draft.Name, Sentences: sentencesOf(r), After: w.Draft.Document}
+	test := &Backtest{RecipeID: w.Draft.RecipeID, Summary: tried.Summary, Base: tried.Base, Changes: tried.Changes, Disagreements: tried.Disagreements, Examples: len(w.Examples)}
+	if tried.base != nil {
+		before, err := parse(tried.base.Document)
+		if err != nil {
+			return err
+		}
+		diff.From, diff.Before, test.BaseLabel = tried.base.Version, tried.base.Document, fmt.Sprintf("version %d", tried.base.Version)
+		for _, c := range recipe.Diff(before, r) {
+			diff.Changes = append(diff.Changes, c.String())
+		}
+	}
+	s := tried.Summary
+	t.say("On the real data the recipe matches %s%%: %s of %s records of %s, %s of %s of %s.", s.MatchRate.Shift(2).Round(2).String(),
+		count(s.Left.Matched), count(s.Left.Total), s.Left.Alias, count(s.Right.Matched), count(s.Right.Total), s.Right.Alias)
+	if s.Ambiguous > 0 {
+		t.say("%s matches are ambiguous: the key decided between equally good candidates.", count(s.Ambiguous))
+	}
+	if n := len(tried.Disagreements); n > 0 {
+		t.say("It disagrees with %d of your %d examples.", n, len(w.Examples))
+	}
+	t.show(Card{Kind: CardRecipeDiff, RecipeDiff: diff})
+	t.show(Card{Kind: CardBacktest, Backtest: test})
+	t.confirmSave()
+	return nil
+}
+
+// confirmSave shows the buttons that save the draft as it is.
+func (t *turn) confirmSave() {
+	d := t.c.Work.Draft
+	detail := "as a new recipe"
+	if d.Base > 0 {
+		detail = fmt.Sprintf("as version %d", d.Base+1)
+	}
+	details := []string{"recipe " + d.RecipeID + ", " + detail, "left: " + t.c.Work.Left.Source + ", right: " + t.c.Work.Right.Source}
+	sum := digest(d.Document)
+	t.show(Card{Kind: CardConfirm, Confirm: &Confirm{Tool: ToolSaveRecipe, Title: "Save and run", Details: append(slices.Clone(details), "and run it on all records"), Approve: "Save and run", Run: true, Digest: sum}})
+	t.show(Card{Kind: CardConfirm, Confirm: &Confirm{Tool: ToolSaveRecipe, Title: "Save only", Details: details, Approve: "Save", Digest: sum}})
+}
+
+// confirmRun shows the button that runs the saved recipe.
+func (t *turn) confirmRun() {
+	s := t.c.Work.Saved
+	t.show(Card{Kind: CardConfirm, Confirm: &Confirm{Tool: ToolRunFull, Title: "Run the recipe",
+		Details: []string{fmt.Sprintf("recipe %s, version %d, on all records", s.RecipeID, s.Version), "its evidence is kept"}, Approve: "Run", Digest: digest(encode(s))}})
+}
+
+func (t *turn) offerChanges() {
+	var options []Option
+	now := slices.Index(Phases(), t.c.Work.Phase())
+	for _, s := range []struct {
+		phase Phase
+		label string
+	}{{Inference, "Change the rules"}, {Demonstration, "Show more examples"}, {Scoping, "Change the records"}, {Greeting, "Reconcile something else"}} {
+		if slices.Index(Phases(), s.phase) <= now {
+			options = append(options, Option{ID: "back:" + string(s.phase), Label: s.label})
+		}
+	}
+	t.offer("", options...)
+}
+
+// approved does what the person approved, and nothing if that is not what it was any more.
+func (t *turn) approved(ctx context.Context, card *Card) error {
+	w, ask := &t.c.Work, card.Confirm
+	changed := &kalla.Error{Code: kalla.CodeUsage, Op: strings.ToLower(ask.Title), Why: "it is not what you looked at any more", Hint: "look at it again"}
+	switch {
+	case ask.Tool == ToolSaveRecipe && w.Draft != nil && digest(w.Draft.Document) == ask.Digest:
+		message := "drafted with the assistant"
+		saved, err := t.Services.SaveRecipe(ctx, w.Draft.Document, message, &w.Draft.Base)
+		if err != nil {
+			return err
+		}
+		w.Saved, w.Draft.Base = saved, saved.Version
+		t.say("Saved: recipe %s, version %d.", saved.RecipeID, saved.Version)
+		if !ask.Run {
+			t.confirmRun()
+			return nil
+		}
+	case ask.Tool == ToolRunFull && w.Saved != nil && digest(encode(w.Saved)) == ask.Digest:
+	default:
+		return changed
+	}
+	id, err := t.Services.StartRun(ctx, *w.Saved, "chat-"+card.ID)
+	if err != nil {
+		return err
+	}
+	w.Run, t.c.WaitsFor = id, id
+	t.say("The run has begun. I tell you what comes of it.")
+	t.show(Card{Kind: CardProgress, Progress: &Progress{RunID: id, RecipeID: w.Saved.RecipeID}})
+	return nil
+}
+
+// ended tells what a run came to.
+func (t *turn) ended(r Run) error {
+	t.c.WaitsFor = ""
+	t.show(Card{Kind: CardResult, Result: &Result{RunID: r.RunID, RecipeID: r.RecipeID, Status: r.Status, Summary: r.Summary, Error: r.Error, Hint: r.Hint}})
+	switch s := r.Summary; {
+	case r.Status == "completed" && s != nil:
+		t.say("The run is complete: %s%% matched; %s records of %s and %s of %s are open. Ask why one of them is not matched, by its key: *why is … not matched?*",
+			s.MatchRate.Shift(2).Round(2).String(), count(s.Left.Unmatched), s.Left.Alias, count(s.Right.Unmatched), s.Right.Alias)
+	case r.Status == "cancelled":
+		t.say("The run was cancelled.")
+	default:
+		t.say("The run failed: %s.", strings.TrimSuffix(r.Error, "."))
+		if r.Hint != "" {
+			t.say("%s.", upper(strings.TrimSuffix(r.Hint, ".")))
+		}
+	}
+	if t.c.Work.Phase() == Execution {
+		if r.Status != "completed" {
+			t.c.Work.Run = ""
+			t.confirmRun()
+		}
+		t.offerChanges()
+	}
+	return nil
+}
+
+// suggested is a filter that may be added to a side.
+type suggested struct {
+	Side   kalla.Side `json:"side"`
+	Filter job.Filter `json:"filter"`
+}
+
+// scopes are filters of both sides.
+type scopes struct {
+	Left  []job.Filter `json:"left,omitempty"`
+	Right []job.Filter `json:"right,omitempty"`
+}
+
+func encode(v any) string {
+	text, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // made of texts and numbers
+	}
+	return string(text)
+}
+
+// do does what an option says. Options are made here and come back as they were
+// (see Conversation.Answer), so none says what was not offered.
+func (t *turn) do(ctx context.Context, option string) error {
+	w := &t.c.Work
+	what, rest, _ := strings.Cut(option, ":")
+	switch what {
+	case "pair":
+		left, right, _ := strings.Cut(rest, "|")
+		w.SetSources(left, right)
+	case "upload":
+		w.Greeted = true
+		t.say("Send both files.")
+		t.ask(kalla.Left, "Upload the records that are to be answered", "For example invoices or a ledger: CSV, Parquet, JSON or Excel.")
+		t.ask(kalla.Right, "Upload the records that answer them", "For example payments or a bank statement.")
+		return nil
+	case "scoped":
+		w.Scoped = true
+	case "filters":
+		var f scopes
+		if err := json.Unmarshal([]byte(rest), &f); err != nil {
+			return err
+		}
+		w.SetFilters(kalla.Left, f.Left)
+		w.SetFilters(kalla.Right, f.Right)
+	case "suggest":
+		var s suggested
+		if err := json.Unmarshal([]byte(rest), &s); err != nil {
+			return err
+		}
+		w.SetFilters(s.Side, append(slices.Clone(w.Scope(s.Side).Filters), s.Filter))
+		w.Scoped, w.Shown = true, true
+	case "shown":
+		w.Scoped, w.Shown = true, true
+	case "agreed":
+		w.Agreed = w.Draft != nil
+	case "drop":
+		w.Without = append(w.Without, rest)
+		w.dropDraft()
+	case "take":
+		w.Choose = append(w.Choose, rest)
+		w.dropDraft()
+	case "back":
+		if err := w.Back(Phase(rest)); err != nil {
+			return err
+		}
+		if Phase(rest) == Greeting {
+			w.Greeted = true
+		}
+	case "next":
+	}
+	return t.next(ctx)
+}
