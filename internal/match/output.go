@@ -92,11 +92,7 @@ func (c *compiler) output(plan *Plan) error {
 	}
 	plan.Nodes = c.nodes
 	plan.Files = []File{
-		{Name: MatchedFile, Query: c.matchedQuery()},
-		{Name: UnmatchedLeftFile, Query: c.unmatchedQuery(kalla.Left)},
-		{Name: UnmatchedRightFile, Query: c.unmatchedQuery(kalla.Right)},
-		{Name: BreaksFile, Query: c.breaksQuery(), Any: "SELECT count(*) > 0 FROM kalla_breaks"},
-		{Name: CandidatesFile, Query: c.rivalsQuery(), Any: "SELECT count(*) > 0 FROM (" + c.rivals() + ") x"},
+		c.matchedFile(), c.unmatchedFile(kalla.Left), c.unmatchedFile(kalla.Right), c.breaksFile(), c.candidatesFile(),
 	}
 	plan.queries.totals = c.totals(kalla.Left) + "\nUNION ALL\n" + c.totals(kalla.Right)
 	plan.queries.passes = c.passCounts()
@@ -150,12 +146,34 @@ func (c *compiler) fromMatches(join string) string {
 	return expand("FROM kalla_matches m JOIN {l} l ON l.{id} = m.l_id JOIN {r} r ON r.{id} = m.r_id{join}", "l", LeftTable, "r", RightTable, "id", c.d.RowID(), "join", join)
 }
 
+// selection is a select list in the making.
+type selection struct {
+	d       Dialect
+	exprs   []string
+	columns kalla.Schema
+}
+
+// add adds an expression under a name; the type is that of a source's column, or nothing.
+func (s *selection) add(expr, name string, t kalla.Type) {
+	s.exprs = append(s.exprs, expr+" AS "+s.d.Ident(name))
+	s.columns = append(s.columns, kalla.Column{Name: name, Type: t})
+}
+
+// computed adds pairs of an expression and its name.
+func (s *selection) computed(exprsAndNames ...string) {
+	for i := 0; i < len(exprsAndNames); i += 2 {
+		s.add(exprsAndNames[i], exprsAndNames[i+1], kalla.Type{})
+	}
+}
+
+func (s *selection) String() string { return strings.Join(s.exprs, ", ") }
+
 // exactly is the confidence of a match that no similarity takes part in.
 const exactly = "CAST(1 AS DECIMAL(7,6))"
 
-// matchedQuery joins the matches to the right records first, and streams the
+// matchedFile joins the matches to the right records first, and streams the
 // left ones past the result: only one side's wide rows are held in memory.
-func (c *compiler) matchedQuery() string {
+func (c *compiler) matchedFile() File {
 	id, join := c.matchID("r.kalla_pass", "r.kalla_lead")
 	var pass, cardinality []string
 	confidence := exactly
@@ -170,15 +188,16 @@ func (c *compiler) matchedQuery() string {
 		}
 		cardinality = append(cardinality, c.d.Text(card))
 	}
-	cols := []string{id + " AS match_id", byPass("r.kalla_pass", pass) + " AS pass", byPass("r.kalla_pass", cardinality) + " AS cardinality",
-		confidence + " AS confidence", "r.kalla_ambiguous AS ambiguous"}
+	cols := &selection{d: c.d}
+	cols.computed(id, "match_id", byPass("r.kalla_pass", pass), "pass", byPass("r.kalla_pass", cardinality), "cardinality",
+		confidence, "confidence", "r.kalla_ambiguous", "ambiguous")
 	for _, side := range []kalla.Side{kalla.Left, kalla.Right} {
 		for _, col := range c.shown(side) {
-			cols = append(cols, alias(side)+"."+c.d.Ident(col.Name)+" AS "+c.d.Ident(string(side)+"_"+col.Name))
+			cols.add(alias(side)+"."+c.d.Ident(col.Name), string(side)+"_"+col.Name, col.Type)
 		}
 	}
 	for _, m := range c.measures() {
-		cols = append(cols, m.sql+" AS "+c.d.Ident("diff_"+m.name))
+		cols.computed(m.sql, "diff_"+m.name)
 	}
 	// What is the same for all matches, or not asked for, is not carried through the join.
 	carried := []string{"m.l_id AS kalla_l", "m.ambiguous AS kalla_ambiguous"}
@@ -191,24 +210,27 @@ func (c *compiler) matchedQuery() string {
 	if confidence != exactly {
 		carried = append(carried, "m.confidence AS kalla_confidence")
 	}
-	return expand(`SELECT {cols}
+	query := expand(`SELECT {cols}
 FROM {l} l JOIN (SELECT {carried}, r.* FROM kalla_matches m JOIN {r} r ON r.{id} = m.r_id) r ON r.kalla_l = l.{id}{join}`,
-		"cols", strings.Join(cols, ", "), "carried", list(carried), "l", LeftTable, "r", RightTable, "id", c.d.RowID(), "join", join)
+		"cols", cols.String(), "carried", list(carried), "l", LeftTable, "r", RightTable, "id", c.d.RowID(), "join", join)
+	return File{Name: MatchedFile, Query: query, Columns: cols.columns}
 }
 
-func (c *compiler) unmatchedQuery(side kalla.Side) string {
+func (c *compiler) unmatchedFile(side kalla.Side) File {
 	name := unique(c.shown(side))
-	var cols []string
+	cols := &selection{d: c.d}
 	for _, col := range c.shown(side) {
-		cols = append(cols, "s."+c.d.Ident(col.Name)+" AS "+c.d.Ident(col.Name))
+		cols.add("s."+c.d.Ident(col.Name), col.Name, col.Type)
 	}
-	cols = append(cols, reasonSQL+" AS "+name("reason"), "k.closest_key AS "+name("closest_key"), "k.closest_pass AS "+name("closest_pass"), "k.closest_score AS "+name("closest_score"))
+	cols.computed(reasonSQL, name("reason"), "k.closest_key", name("closest_key"), "k.closest_pass", name("closest_pass"), "k.closest_score", name("closest_score"))
 	for i, m := range c.measures() {
-		cols = append(cols, fmt.Sprintf("k.diff%d AS %s", i, c.d.Ident(name("closest_diff_"+m.name))))
+		cols.computed(fmt.Sprintf("k.diff%d", i), name("closest_diff_"+m.name))
 	}
-	cols = append(cols, "CASE WHEN k.reason = 'taken' THEN k.taken_by END AS "+name("taken_by"))
-	return expand("SELECT {cols}\nFROM {u} u JOIN {src} s ON s.{id} = u.kalla_id LEFT JOIN {k} k ON k.x_id = u.kalla_id",
-		"cols", strings.Join(cols, ", "), "u", unmatchedTable(side), "src", table(side), "id", c.d.RowID(), "k", closestTable(side))
+	cols.computed("CASE WHEN k.reason = 'taken' THEN k.taken_by END", name("taken_by"))
+	file := map[kalla.Side]string{kalla.Left: UnmatchedLeftFile, kalla.Right: UnmatchedRightFile}[side]
+	query := expand("SELECT {cols}\nFROM {u} u JOIN {src} s ON s.{id} = u.kalla_id LEFT JOIN {k} k ON k.x_id = u.kalla_id",
+		"cols", cols.String(), "u", unmatchedTable(side), "src", table(side), "id", c.d.RowID(), "k", closestTable(side))
+	return File{Name: file, Query: query, Columns: cols.columns}
 }
 
 // breaks makes kalla_breaks (pass, l_id, r_id, lead, field, left_value, right_value, difference).
@@ -246,11 +268,13 @@ func blankless(expr string, t kalla.Type) string {
 	return expr
 }
 
-func (c *compiler) breaksQuery() string {
+func (c *compiler) breaksFile() File {
 	id, join := c.matchID("m.pass", "m.lead")
 	from := strings.Replace(c.fromMatches(join), "kalla_matches", "kalla_breaks", 1)
-	return expand("SELECT {id} AS match_id, {lkey} AS left_key, {rkey} AS right_key, m.field, m.left_value, m.right_value, m.difference {from}",
-		"id", id, "lkey", c.keyText(kalla.Left, "l"), "rkey", c.keyText(kalla.Right, "r"), "from", from)
+	cols := &selection{d: c.d}
+	cols.computed(id, "match_id", c.keyText(kalla.Left, "l"), "left_key", c.keyText(kalla.Right, "r"), "right_key",
+		"m.field", "field", "m.left_value", "left_value", "m.right_value", "right_value", "m.difference", "difference")
+	return File{Name: BreaksFile, Query: "SELECT " + cols.String() + " " + from, Any: "SELECT count(*) > 0 FROM kalla_breaks", Columns: cols.columns}
 }
 
 // rivals is a query (pass, side, l_id, r_id, chosen) of the candidates that were as good as each other.
@@ -264,19 +288,21 @@ func (c *compiler) rivals() string {
 	return strings.Join(parts, " UNION ALL ")
 }
 
-// rivalsQuery lists, for each ambiguous record, its rivals.
-func (c *compiler) rivalsQuery() string {
+// candidatesFile lists, for each ambiguous record, its rivals.
+func (c *compiler) candidatesFile() File {
 	var pass []string
 	for _, p := range c.passes {
 		pass = append(pass, c.d.Text(p.name))
 	}
 	of := func(l, r string) string { return "CASE WHEN m.side = 'left' THEN " + l + " ELSE " + r + " END" }
 	l, r := c.keyText(kalla.Left, "l"), c.keyText(kalla.Right, "r")
-	cols := []string{byPass("m.pass", pass) + " AS pass", "m.side AS side", of(l, r) + " AS key", of(r, l) + " AS rival_key", "m.chosen AS chosen"}
+	cols := &selection{d: c.d}
+	cols.computed(byPass("m.pass", pass), "pass", "m.side", "side", of(l, r), "key", of(r, l), "rival_key", "m.chosen", "chosen")
 	for _, m := range c.measures() {
-		cols = append(cols, m.sql+" AS "+c.d.Ident("diff_"+m.name))
+		cols.computed(m.sql, "diff_"+m.name)
 	}
-	return "SELECT " + strings.Join(cols, ", ") + "\n" + strings.Replace(c.fromMatches(""), "kalla_matches", "("+c.rivals()+")", 1)
+	query := "SELECT " + cols.String() + "\n" + strings.Replace(c.fromMatches(""), "kalla_matches", "("+c.rivals()+")", 1)
+	return File{Name: CandidatesFile, Query: query, Any: "SELECT count(*) > 0 FROM (" + c.rivals() + ") x", Columns: cols.columns}
 }
 
 // amounts are the numeric columns of a side whose sums prove conservation.

@@ -73,6 +73,10 @@ type File struct {
 	// Any gives whether the query has rows at all, for queries that join large
 	// tables to what is mostly empty; without it the query decides.
 	Any string
+	// Columns are those of the query, by the names that people know, which an engine
+	// may have written otherwise, and with the types of the source's columns. A type
+	// without a kind is what the engine says.
+	Columns kalla.Schema
 }
 
 // Totals gives rows (side, measure, total, matched, unmatched), figures as text;
