@@ -113,13 +113,16 @@ SELECT count(*) FILTER (WHERE %s IN (SELECT %s FROM (SELECT %s AS x FROM %s u) W
 			continue
 		}
 		name := s.freeName(strings.ToLower(c.name) + "_ref")
+		if d.without(deriveID(s, name)) {
+			continue
+		}
 		sql := fmt.Sprintf("regexp_extract(%s, %s, 1)", d.d.Ident(c.name), d.d.Text(pattern))
 		derived, err := d.addDerived(s, name, sql, "nullif("+sql+", '')", kalla.Type{Kind: kalla.Text})
 		if err != nil {
 			return false, err
 		}
-		d.note("sources."+string(s.name)+".derive."+name, fmt.Sprintf("%s holds references of %s.%s", c.name, ref.side.alias, ref.name),
-			fmt.Sprintf("%s of %s texts that were looked into", share(hits, probed), count(probed)))
+		d.note(Evidence{ID: deriveID(s, name), Path: "sources." + string(s.name) + ".derive." + name, What: fmt.Sprintf("%s holds references of %s.%s", c.name, ref.side.alias, ref.name),
+			Support: fmt.Sprintf("%s of %s texts that were looked into", share(hits, probed), count(probed)), Agree: int64(hits), Of: int64(probed)})
 		if err := d.sketch(s, []*column{derived}, false); err != nil {
 			return false, err
 		}

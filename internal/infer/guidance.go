@@ -1,6 +1,11 @@
 package infer
 
-import "kalla"
+import (
+	"slices"
+	"strings"
+
+	"kalla"
+)
 
 // Guidance is what a person has said about a draft. The zero value says nothing.
 // IDs are those of an earlier draft of the same sources; they are made of what
@@ -90,3 +95,29 @@ type Suggestion struct {
 	Records int64        `json:"records"` // that it leaves out
 	Matched int64        `json:"matched"` // of them, by the draft without it
 }
+
+// without reports whether the draft shall do without a proposal.
+func (d *drafter) without(id string) bool { return slices.Contains(d.guidance.Without, id) }
+
+// chosen reports whether the draft shall take a proposal.
+func (d *drafter) chosen(id string) bool { return slices.Contains(d.guidance.Choose, id) }
+
+// choice is what stands behind ~ in the chosen alternative of a proposal: a tolerance, a window, a threshold.
+func (d *drafter) choice(id string) (string, bool) {
+	for _, c := range d.guidance.Choose {
+		if s, ok := strings.CutPrefix(c, id+"~"); ok {
+			return s, true
+		}
+	}
+	return "", false
+}
+
+func typeID(c *column) string { return "type:" + string(c.side.name) + "." + c.name }
+
+func deriveID(s *side, name string) string { return "derive:" + string(s.name) + "." + name }
+
+func keyID(s *side, names []string) string {
+	return "key:" + string(s.name) + "=" + strings.Join(names, ",")
+}
+
+func pairID(kind PairKind, l, r *column) string { return string(kind) + ":" + l.name + "=" + r.name }

@@ -65,7 +65,7 @@ type Evidence struct {
 // empty alias is made from the place of the source. Errors are those of the session;
 // sources that have nothing in common are an error of CodeRecipe.
 func Draft(ctx context.Context, s Session, left, right engine.Input, guidance Guidance) (*Proposal, error) {
-	d := &drafter{ctx: ctx, s: s, d: s.Dialect()}
+	d := &drafter{ctx: ctx, s: s, d: s.Dialect(), guidance: guidance}
 	d.left, d.right = &side{name: kalla.Left, table: match.LeftTable, in: left}, &side{name: kalla.Right, table: match.RightTable, in: right}
 	if err := d.draft(); err != nil {
 		return nil, err
@@ -79,6 +79,7 @@ func Draft(ctx context.Context, s Session, left, right engine.Input, guidance Gu
 		Recipe: &d.recipe, Evidence: d.ordered(),
 		Left:  Coverage{d.left.rows, d.left.matched},
 		Right: Coverage{d.right.rows, d.right.matched},
+		Keys:  d.candidates, Pairs: d.pairsFound(), Suggestions: d.suggestions, Lessons: d.lessons,
 	}, nil
 }
 
@@ -92,6 +93,16 @@ type drafter struct {
 	evidence    []Evidence
 	links       []*link // what records of the two sides may share, best first
 	facts       facts
+	shared      []amountFact // the pairs of amounts that share values, once they are known
+	guidance    Guidance
+	candidates  []KeyCandidate
+	suggestions []Suggestion
+	lessons     []Lesson
+	examples    []*example
+	passes      []trial        // those of the recipe
+	forced      []trial        // that examples demand
+	required    []func(*trial) // conditions that examples add to passes of one to one
+	dropped     []string       // passes that examples speak against
 }
 
 // side is one source.
@@ -127,6 +138,11 @@ type column struct {
 	separators string  // those of separators that occur
 	part       int     // one in so many values is in the sketch
 	derived    bool
+	retyped    bool  // made text to be normalised
+	wide       bool  // some values are not ASCII
+	nonzero    int64 // of a number
+	negative   int64
+	opposite   string // of a sign that was derived: the expression of the other sign
 }
 
 func (s *side) source() kalla.Source {
@@ -167,7 +183,7 @@ func (d *drafter) draft() error {
 		return err
 	}
 	steps := []func() error{
-		d.retype, d.profile, d.keys, d.findLinks, d.readFacts, d.choosePasses, d.chooseCompare, d.prune,
+		d.retype, d.profile, d.signs, d.keys, d.findLinks, d.readFacts, d.learn, d.suggest,
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {
@@ -176,6 +192,16 @@ func (d *drafter) draft() error {
 	}
 	if len(d.recipe.Match) == 0 {
 		return d.nothing("no column of one has values that tell which record of the other belongs to it")
+	}
+	return nil
+}
+
+// compose makes passes and comparisons of the facts.
+func (d *drafter) compose() error {
+	for _, step := range []func() error{d.choosePasses, d.chooseCompare, d.prune} {
+		if err := step(); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -211,8 +237,11 @@ func (d *drafter) stage() error {
 	return nil
 }
 
-func (d *drafter) note(path, what, support string, counter ...string) {
-	d.evidence = append(d.evidence, Evidence{Path: path, What: what, Support: support, CounterExamples: counter})
+// note notes what has not been noted before.
+func (d *drafter) note(e Evidence) {
+	if !slices.ContainsFunc(d.evidence, func(x Evidence) bool { return x.ID == e.ID }) {
+		d.evidence = append(d.evidence, e)
+	}
 }
 
 // ordered sorts the evidence by the fields of the recipe.

@@ -64,12 +64,17 @@ func (d *drafter) key(s *side) error {
 	}
 	slices.SortStableFunc(candidates, func(a, b *column) int { return cmp.Compare(keyScore(b), keyScore(a)) })
 	var best []*column
-	var bestGood int64 = -1
+	var bestGood int64 = -2 // less than that of one that the draft shall do without
+	var tried []KeyCandidate
 	// try reports whether the columns are a key; else it remembers those with the fewest bad keys.
 	try := func(cols []*column) (bool, error) {
 		good, err := d.goodKeys(s, cols)
 		if err != nil {
 			return false, err
+		}
+		tried = append(tried, KeyCandidate{ID: keyID(s, names(cols)), Side: s.name, Columns: names(cols), Good: good, Total: s.rows})
+		if d.without(keyID(s, names(cols))) {
+			good = -1
 		}
 		if good > bestGood {
 			best, bestGood = cols, good
@@ -77,6 +82,14 @@ func (d *drafter) key(s *side) error {
 		return good == s.rows, nil
 	}
 	found := false
+	for _, c := range d.guidance.Choose { // what a person chose is taken as it is
+		if cols := s.named(c); cols != nil {
+			if _, err := try(cols); err != nil {
+				return err
+			}
+			found, best = true, cols
+		}
+	}
 	for _, c := range candidates {
 		// The count of distinct values is an estimate.
 		if float64(c.distinct) < 0.85*float64(s.rows) && c != candidates[0] || found {
@@ -112,22 +125,70 @@ func (d *drafter) key(s *side) error {
 		}
 	}
 	slices.SortFunc(best, func(a, b *column) int { return a.index - b.index })
-	for _, c := range best {
-		s.key = append(s.key, c.name)
+	s.key = names(best)
+	id := keyID(s, s.key)
+	for i, c := range tried {
+		if tried[i].Chosen = c.ID == id; tried[i].Chosen {
+			bestGood = c.Good
+		}
 	}
 	s.badKeys = s.rows - bestGood
+	slices.SortStableFunc(tried, func(a, b KeyCandidate) int { return cmp.Compare(b.Good, a.Good) })
+	slices.SortStableFunc(tried, func(a, b KeyCandidate) int { return cmp.Compare(len(a.Columns), len(b.Columns)) })
+	slices.SortStableFunc(tried, func(a, b KeyCandidate) int {
+		switch {
+		case a.Chosen:
+			return -1
+		case b.Chosen:
+			return 1
+		}
+		return 0
+	})
+	tried = tried[:min(len(tried), 6)]
+	d.candidates = append(d.candidates, tried...)
+	var others []Alternative
+	for _, c := range tried {
+		if !c.Chosen && 2*c.Good > s.rows {
+			others = append(others, Alternative{ID: c.ID, What: strings.Join(c.Columns, ", ") + " identifies a record of " + s.alias, Support: fmt.Sprintf("present and unique in %s of %s", count(c.Good), records(s.rows))})
+		}
+	}
 	path, what := "sources."+string(s.name)+".primary_key", strings.Join(s.key, ", ")+" identifies a record of "+s.alias
 	if s.badKeys == 0 {
-		d.note(path, what, fmt.Sprintf("present and unique in all %s", records(s.rows)))
+		d.note(Evidence{ID: id, Path: path, What: what, Support: fmt.Sprintf("present and unique in all %s", records(s.rows)), Agree: s.rows, Of: s.rows, Alternatives: others})
 		return nil
 	}
 	example, err := d.badKeyExamples(s)
 	if err != nil {
 		return err
 	}
-	d.note(path, "nothing identifies every record of "+s.alias+"; "+strings.Join(s.key, ", ")+" comes closest",
-		fmt.Sprintf("%s of %s have an empty or repeated key and will stay unmatched", count(s.badKeys), records(s.rows)), example...)
+	d.note(Evidence{ID: id, Path: path, What: "nothing identifies every record of " + s.alias + "; " + strings.Join(s.key, ", ") + " comes closest",
+		Support: fmt.Sprintf("%s of %s have an empty or repeated key and will stay unmatched", count(s.badKeys), records(s.rows)), Agree: bestGood, Of: s.rows, CounterExamples: example, Alternatives: others})
 	return nil
+}
+
+// named are the columns of a key that a person chose by its ID; nil where it is none of this side.
+func (s *side) named(id string) []*column {
+	list, ok := strings.CutPrefix(id, keyID(s, nil))
+	if !ok {
+		return nil
+	}
+	var out []*column
+	for name := range strings.SplitSeq(list, ",") {
+		c := s.find(name)
+		if c == nil || slices.Contains(out, c) {
+			return nil
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+func names(columns []*column) []string {
+	var out []string
+	for _, c := range columns {
+		out = append(out, c.name)
+	}
+	return out
 }
 
 // rankInKey orders columns for combinations: those that look like keys, then those with many values.

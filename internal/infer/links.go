@@ -3,6 +3,7 @@ package infer
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -38,6 +39,15 @@ func (k *link) text() string {
 		out = append(out, p.l.name+" = "+p.r.name)
 	}
 	return strings.Join(out, " and ")
+}
+
+// id names the link: its first pairing stands for it where there is one only.
+func (k *link) id() string {
+	var out []string
+	for _, p := range k.on {
+		out = append(out, p.l.name+"="+p.r.name)
+	}
+	return string(Reference) + ":" + strings.Join(out, ",")
 }
 
 func (k *link) uses(c *column) bool {
@@ -170,7 +180,10 @@ FROM %s l JOIN %s r ON l.h = r.h AND l.h %% greatest(l.k, r.k) = 0 GROUP BY 1, 2
 		}
 		l, r := d.left.columns[i], d.right.columns[j]
 		k.on = []pairing{{l: l, r: r}}
-		if k.shared >= 2 && max(k.left/float64(max(1, l.filled)), k.right/float64(max(1, r.filled))) >= leastShare {
+		if d.without(pairID(Reference, l, r)) {
+			return nil
+		}
+		if chosen := d.chosen(pairID(Reference, l, r)); chosen || k.shared >= 2 && max(k.left/float64(max(1, l.filled)), k.right/float64(max(1, r.filled))) >= leastShare {
 			d.links = append(d.links, k)
 		}
 		return nil
@@ -183,13 +196,16 @@ FROM %s l JOIN %s r ON l.h = r.h AND l.h %% greatest(l.k, r.k) = 0 GROUP BY 1, 2
 			return err
 		}
 	}
-	d.compose()
+	d.composeLinks()
 	d.rankLinks()
 	return nil
 }
 
 func (d *drafter) rankLinks() {
 	score := func(k *link) float64 {
+		if len(k.on) == 1 && d.chosen(k.id()) {
+			return math.Inf(1)
+		}
 		name := 0.0
 		for _, p := range k.on {
 			name += alike(p.l.name, p.r.name) / float64(len(k.on))
@@ -247,8 +263,8 @@ func (d *drafter) normalise(p *pairing) error {
 	return nil
 }
 
-// compose joins pairings that identify only together: those of the columns of a compound key.
-func (d *drafter) compose() {
+// composeLinks joins pairings that identify only together: those of the columns of a compound key.
+func (d *drafter) composeLinks() {
 	for _, s := range []*side{d.left, d.right} {
 		if len(s.key) < 2 {
 			continue
@@ -306,9 +322,10 @@ func (d *drafter) asText(p pairing) error {
 		return nil
 	}
 	for _, c := range []*column{p.l, p.r} {
-		if c.typ.Kind == kalla.Text || c.derived {
+		if c.typ.Kind == kalla.Text && !c.retyped || c.derived {
 			continue
 		}
+		c.retyped = true
 		if err := d.exec("ALTER TABLE %s ALTER %s TYPE VARCHAR", c.side.table, d.d.Ident(c.name)); err != nil {
 			return err
 		}
@@ -319,7 +336,7 @@ func (d *drafter) asText(p pairing) error {
 		}
 		c.typ = kalla.Type{Kind: kalla.Text}
 		c.side.types[c.name] = c.typ
-		d.note("sources."+string(c.side.name)+".types", c.name+" is read as text", "it holds references, which are compared with those of "+p.other(c).name)
+		d.note(Evidence{ID: typeID(c), Path: "sources." + string(c.side.name) + ".types", What: c.name + " is read as text", Support: "it holds references, which are compared with those of " + p.other(c).name})
 	}
 	return nil
 }

@@ -15,6 +15,18 @@ var one = decimal.NewFromInt(1)
 // choosePasses tries passes on what the earlier ones leave, the surest first:
 // references with amounts; groups whose sums balance; amounts with names, accounts and dates.
 func (d *drafter) choosePasses() error {
+	if err := d.choosePassesOfData(); err != nil {
+		return err
+	}
+	for _, t := range d.forced {
+		if err := d.take(t, -1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *drafter) choosePassesOfData() error {
 	for _, s := range []*side{d.left, d.right} {
 		if err := d.makeFree(s); err != nil {
 			return err
@@ -27,6 +39,11 @@ func (d *drafter) choosePasses() error {
 		}
 		t := trial{cardinality: kalla.OneToOne, on: k.on, amount: f.amount != nil, date: f.date != nil}
 		if err := d.consider(t); err != nil {
+			return err
+		}
+	}
+	if f.crowd && !f.link.trusted {
+		if err := d.consider(trial{cardinality: kalla.OneToOne, on: f.link.on, amount: true, date: f.date != nil}); err != nil {
 			return err
 		}
 	}
@@ -76,7 +93,7 @@ func (d *drafter) makeFree(s *side) error {
 		key, present := d.idents(keys)
 		where = fmt.Sprintf("%s AND (%s) NOT IN (SELECT (%s) FROM %s WHERE %s GROUP BY %s HAVING count(*) > 1)", present, key, key, s.table, present, key)
 	}
-	return d.exec("CREATE TABLE %s AS SELECT rowid AS kalla_infer_row, %s FROM %s WHERE %s", freeTable(s), list, s.table, where)
+	return d.exec("CREATE OR REPLACE TABLE %s AS SELECT rowid AS kalla_infer_row, %s FROM %s WHERE %s", freeTable(s), list, s.table, where)
 }
 
 // groupPasses tries, for what records share, one record against several, and groups of several on both sides.
@@ -87,6 +104,17 @@ func (d *drafter) groupPasses() error {
 			o, err := d.sampled(t)
 			if err != nil {
 				return err
+			}
+			if t.date { // parts may be paid for long after, where a reference holds them together
+				any := t
+				any.date = false
+				more, err := d.sampled(any)
+				if err != nil {
+					return err
+				}
+				if more.left+more.right > 1.02*(o.left+o.right) && more.several >= 2*more.unbalanced {
+					t, o = any, more
+				}
 			}
 			if cardinality != kalla.ManyToMany && k.canBePrefix() {
 				longer := t
@@ -154,6 +182,9 @@ func (d *drafter) amountPasses() error {
 	return nil
 }
 
+// widest is how many pairs a group of several on both sides may have on average.
+const widest = 16
+
 // trialSize is about how many records a trial looks at before it is run on all.
 const trialSize = 50_000
 
@@ -170,8 +201,11 @@ func (d *drafter) sampled(t trial) (outcome, error) {
 
 // consider tries a pass and takes it into the recipe when it explains enough of what is left.
 func (d *drafter) consider(t trial) error {
-	if d.trustedOn(t) { // verified before, and known to identify
-		t.affordable = len(t.on) == 1
+	for _, require := range d.required {
+		require(&t)
+	}
+	if d.trustedOn(t) { // verified before, and mostly known to identify
+		t.affordable = len(t.on) == 1 && !d.facts.crowd
 		return d.take(t, -1)
 	}
 	o, err := d.sampled(t)
@@ -192,12 +226,19 @@ func (d *drafter) accept(t trial, sampled outcome) error {
 
 // take runs a trial on all records and makes a pass of it if it convinces. Chance is what it found in shuffled records, or −1.
 func (d *drafter) take(t trial, chance float64) error {
+	if id := t.id(d.facts); d.without(id) || slices.Contains(d.dropped, id) {
+		return nil
+	}
 	t.every = 1
 	o, err := d.try(t)
 	if err != nil || !d.convinces(t, o) {
 		return err
 	}
 	o.chance = chance
+	if err := d.judge(t, len(d.recipe.Match)); err != nil {
+		return err
+	}
+	d.passes = append(d.passes, t)
 	for _, p := range t.on {
 		if err := d.asText(p); err != nil {
 			return err
@@ -215,12 +256,19 @@ func (d *drafter) take(t trial, chance float64) error {
 
 // convinces reports whether what a trial found is worth a pass and no accident.
 func (d *drafter) convinces(t trial, o outcome) bool {
+	if t.forced {
+		return o.matches > 0
+	}
 	least := max(1, float64(min(d.left.rows, d.right.rows))/2000)
 	if o.matches < least {
 		return false
 	}
 	if t.cardinality != kalla.OneToOne {
 		// A single record that equals another is no group; several that add up are no accident.
+		// Many against many say nothing about which belongs to which.
+		if o.pairs > widest*o.several {
+			return false
+		}
 		return o.several >= least && o.several >= o.unbalanced
 	}
 	if o.chance > 0.05*o.matches+0.5 {
@@ -236,7 +284,7 @@ func (d *drafter) convinces(t trial, o outcome) bool {
 // trustedOn reports whether a trial compares a reference.
 func (d *drafter) trustedOn(t trial) bool {
 	return len(t.on) > 0 && slices.ContainsFunc(d.links, func(k *link) bool {
-		return k.trusted && slices.EqualFunc(k.on, t.on, func(a, b pairing) bool { return a.l == b.l && a.r == b.r })
+		return k.trusted && len(k.on) <= len(t.on) && slices.EqualFunc(k.on, t.on[:len(k.on)], func(a, b pairing) bool { return a.l == b.l && a.r == b.r })
 	})
 }
 

@@ -17,6 +17,8 @@ var dateForms = []struct{ pattern, format string }{
 	{`[0-3]?[0-9]-[01]?[0-9]-[0-9]{4}`, "%d-%m-%Y"},
 	{`[0-9]{4}/[01]?[0-9]/[0-3]?[0-9]`, "%Y/%m/%d"},
 	{`(19|20)[0-9]{2}[01][0-9][0-3][0-9]`, "%Y%m%d"},
+	{`(19|20)[0-9]{2}-[01][0-9]`, "%Y-%m"},
+	{`[01][0-9]/(19|20)[0-9]{2}`, "%m/%Y"},
 	{`[0-3]?[0-9][- ][A-Za-z]{3}[- ][0-9]{4}`, "%d-%b-%Y"},
 }
 
@@ -33,7 +35,7 @@ func (d *drafter) retype() error {
 	for _, s := range []*side{d.left, d.right} {
 		replace := map[string]string{}
 		for _, c := range s.columns {
-			if _, declared := s.types[c.name]; declared {
+			if _, declared := s.types[c.name]; declared || d.without(typeID(c)) {
 				continue
 			}
 			var err error
@@ -96,7 +98,7 @@ func (d *drafter) retypeColumn(s *side, c *column, replace map[string]string) er
 		s.types[c.name] = c.typ
 		c.typ.Format = ""
 		replace[c.name] = fmt.Sprintf("CAST(try_strptime(nullif(CAST(%s AS VARCHAR), ''), %s) AS DATE)", x, d.d.Text(f.format))
-		d.note("sources."+string(s.name)+".types", c.name+" is a date", "all values are written "+f.format)
+		d.note(Evidence{ID: typeID(c), Path: "sources." + string(s.name) + ".types", What: c.name + " is a date", Support: "all values are written " + f.format})
 		return nil
 	}
 	if c.typ.Kind != kalla.Text || s.in.Source.Format != source.CSV || s.in.Source.Has("decimal") {
@@ -135,7 +137,7 @@ func (d *drafter) retypeColumn(s *side, c *column, replace map[string]string) er
 			s.options["thousands"] = f.thousands
 		}
 		replace[c.name] = fmt.Sprintf("CAST(nullif(%s, '') AS %s)", plain, d.d.TypeName(c.typ))
-		d.note("sources."+string(s.name)+".options", c.name+" is a number", fmt.Sprintf("all values are written with a decimal %q", f.decimal))
+		d.note(Evidence{ID: typeID(c), Path: "sources." + string(s.name) + ".options", What: c.name + " is a number", Support: fmt.Sprintf("all values are written with a decimal %q", f.decimal)})
 		return nil
 	}
 	return nil
@@ -163,14 +165,21 @@ func (d *drafter) profileColumns(s *side, columns []*column) error {
 		default:
 			list = append(list, "count("+x+")", "approx_count_distinct("+x+")")
 		}
+		if c.typ.Numeric() {
+			list = append(list, "count_if("+x+" <> 0)", "count_if("+x+" < 0)")
+		} else {
+			list = append(list, "0", "0")
+		}
 	}
 	values, err := d.numbers("SELECT "+strings.Join(list, ", ")+" FROM "+s.table, len(list))
 	if err != nil {
 		return err
 	}
 	for i, c := range columns {
-		c.filled = int64(values[2*i])
-		c.distinct = min(int64(values[2*i+1]), c.filled)
+		v := values[4*i:]
+		c.filled = int64(v[0])
+		c.distinct = min(int64(v[1]), c.filled)
+		c.nonzero, c.negative = int64(v[2]), int64(v[3])
 		c.digits = 1
 		if c.typ.Kind != kalla.Text || c.filled == 0 {
 			continue
@@ -189,7 +198,7 @@ const separators = " -_/.:#()"
 func (d *drafter) profileText(s *side, c *column) error {
 	x := d.d.Ident(c.name)
 	every := max(1, c.distinct/20_000)
-	list := []string{"avg(strlen(v))", "max(strlen(v))", "avg(CASE WHEN regexp_matches(v, '[0-9]') THEN 1 ELSE 0 END)", "max(CASE WHEN v <> upper(v) THEN 1 ELSE 0 END)"}
+	list := []string{"avg(strlen(v))", "max(strlen(v))", "avg(CASE WHEN regexp_matches(v, '[0-9]') THEN 1 ELSE 0 END)", "max(CASE WHEN v <> upper(v) THEN 1 ELSE 0 END)", "max(CASE WHEN strlen(v) <> length(v) THEN 1 ELSE 0 END)"}
 	for _, r := range separators {
 		list = append(list, "avg(CASE WHEN contains(v, "+d.d.Text(string(r))+") THEN 1 ELSE 0 END)")
 	}
@@ -197,10 +206,10 @@ func (d *drafter) profileText(s *side, c *column) error {
 	if err != nil {
 		return err
 	}
-	c.meanLen, c.maxLen, c.digits, c.spaces = v[0], int64(v[1]), v[2], v[4]
-	c.lower, c.separators = v[3] > 0, ""
+	c.meanLen, c.maxLen, c.digits, c.spaces = v[0], int64(v[1]), v[2], v[5]
+	c.lower, c.wide, c.separators = v[3] > 0, v[4] > 0, ""
 	for i, r := range separators {
-		if v[4+i] > 0 {
+		if v[5+i] > 0 {
 			c.separators += string(r)
 		}
 	}

@@ -2,6 +2,7 @@ package infer
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -19,14 +20,10 @@ func (d *drafter) settleFacts() error {
 			return err
 		}
 	}
-	if f.link != nil { // other links were looked at since
-		if err := d.confident(f.link); err != nil {
-			return err
-		}
-	} else if err := d.confidentAmount(f.amount); err != nil {
+	if err := f.again(); err != nil { // others were looked at since
 		return err
 	}
-	if f.amount != nil && f.link != nil {
+	if f.amount != nil && f.link != nil && !f.crowd {
 		if err := d.tolerance(f); err != nil {
 			return err
 		}
@@ -49,6 +46,14 @@ func (d *drafter) settleFacts() error {
 func (d *drafter) turnAmount(a *amountFact) error {
 	change := func(c **column, what, factor string) error {
 		s := (*c).side
+		if (*c).opposite != "" && factor == "-1" { // a sign that was derived is derived the other way round
+			derived, err := d.addDerived(s, s.freeName((*c).name+"_"+what), (*c).opposite, (*c).opposite, (*c).typ)
+			if err != nil {
+				return err
+			}
+			*c = derived
+			return nil
+		}
 		name := s.freeName(strings.ToLower((*c).name) + "_" + what)
 		x := d.d.Ident((*c).name)
 		expr := fmt.Sprintf("cast(%s * %s AS decimal(18,%d))", x, factor, max(2, (*c).typ.Scale))
@@ -59,8 +64,9 @@ func (d *drafter) turnAmount(a *amountFact) error {
 		if err != nil {
 			return err
 		}
-		d.note("sources."+string(s.name)+".derive."+name, fmt.Sprintf("%s is %s times what the other side writes", (*c).name, map[string]string{"-1": "-1", "0.01": "100", "-0.01": "-100"}[factor]),
-			fmt.Sprintf("%s of %s pairs agree that way", share(a.exact*d.facts.pairs, d.facts.pairs), count(d.facts.pairs)))
+		d.note(Evidence{ID: deriveID(s, name), Path: "sources." + string(s.name) + ".derive." + name,
+			What:    fmt.Sprintf("%s is %s times what the other side writes", (*c).name, map[string]string{"-1": "-1", "0.01": "100", "-0.01": "-100"}[factor]),
+			Support: fmt.Sprintf("%s of %s pairs agree that way", share(a.exact*d.facts.pairs, d.facts.pairs), count(d.facts.pairs)), Agree: int64(a.exact * d.facts.pairs), Of: int64(d.facts.pairs)})
 		*c = derived
 		return nil
 	}
@@ -79,86 +85,6 @@ func (d *drafter) turnAmount(a *amountFact) error {
 		return change(&a.r, "units", "-0.01")
 	}
 	return nil
-}
-
-// tolerances are tried from the narrowest on.
-var tolerances = func() []kalla.Within {
-	var out []kalla.Within
-	for _, t := range strings.Fields("0 0.01 0.02 0.05 0.10 0.50 1.00") {
-		v := decimal.RequireFromString(t)
-		out = append(out, kalla.Within{Absolute: &v})
-	}
-	for _, t := range strings.Fields("0.1 0.5 1 2 3 5") {
-		v := decimal.RequireFromString(t)
-		out = append(out, kalla.Within{Percent: &v})
-	}
-	return out
-}()
-
-func holds(w kalla.Within, l, r string) string {
-	if w.Percent != nil {
-		return fmt.Sprintf("abs(%[1]s - %[2]s) * 100 <= abs(%[1]s) * %[3]s", l, r, w.Percent)
-	}
-	return fmt.Sprintf("abs(%s - %s) <= %s", l, r, w.Absolute)
-}
-
-func tolerance(w *kalla.Within) string {
-	switch {
-	case w == nil:
-		return "exactly"
-	case w.Percent != nil:
-		return "within " + w.Percent.String() + "%"
-	}
-	return "within " + w.Absolute.String()
-}
-
-const negligible = 0.004 // of the pairs: what a wider tolerance must add to be taken
-
-// tolerance takes the narrowest tolerance beyond which there is next to nothing.
-func (d *drafter) tolerance(f *facts) error {
-	a := f.amount
-	l, r := pairing{l: a.l, r: a.r}.cells()
-	l, r = exact(l), exact(r)
-	list := []string{"count(" + l + " - " + r + ")"}
-	for _, t := range tolerances {
-		list = append(list, "count_if("+holds(t, l, r)+")")
-	}
-	n, err := d.numbers("SELECT "+strings.Join(list, ", ")+" FROM "+goodTable, len(list))
-	if err != nil {
-		return err
-	}
-	counts := n[1:]
-	most := slices.Max(counts)
-	for i, c := range counts {
-		if c < most-max(negligible*n[0], 0.5) {
-			continue
-		}
-		if i > 0 {
-			a.within = &tolerances[i]
-		}
-		a.exact = counts[0] / max(1, n[0])
-		return nil
-	}
-	return nil
-}
-
-// amountCondition compares the amounts, with the tolerance or exactly.
-func (a *amountFact) condition(exactly bool) kalla.Condition {
-	c := kalla.Condition{Left: a.l.name, Right: a.r.name, Within: a.within}
-	if exactly {
-		c.Within = nil
-	}
-	return c
-}
-
-// agrees is SQL of whether the amounts of a pair in goodTable agree.
-func (a *amountFact) agrees() string {
-	l, r := pairing{l: a.l, r: a.r}.cells()
-	w := a.within
-	if w == nil {
-		w = &tolerances[0]
-	}
-	return holds(*w, exact(l), exact(r))
 }
 
 // window reads off how many days lie between the dates: the densest nine
@@ -188,6 +114,18 @@ func (d *drafter) window(f *facts) error {
 		return nil
 	}
 	f.date.window = windowOf(counts, total)
+	days := slices.Sorted(maps.Keys(counts))
+	all := kalla.Window{From: days[0], To: days[len(days)-1]}
+	id := pairID(Dates, f.date.l, f.date.r)
+	if s, ok := d.choice(id); ok {
+		var w kalla.Window
+		if n, err := fmt.Sscanf(s, "%d..%d", &w.From, &w.To); n == 2 && err == nil && w.From <= w.To {
+			f.date.window = w
+		}
+	}
+	if all != f.date.window {
+		f.date.others = []Alternative{{ID: fmt.Sprintf("%s~%d..%d", id, all.From, all.To), What: fmt.Sprintf("%s is %s after %s", f.date.r.name, span(all), f.date.l.name), Support: fmt.Sprintf("all %s pairs", count(total))}}
+	}
 	return nil
 }
 
@@ -221,14 +159,14 @@ func windowOf(counts map[int]int, total int) kalla.Window {
 	core := within(from, to)
 	for to < days[len(days)-1] {
 		beyond := within(to+1, to+step)
-		if beyond*7 < min(within(to-step+1, to), core) || beyond == 0 {
+		if beyond*7 < min(within(to-step+1, to), core) && beyond*50 < total || beyond == 0 {
 			break
 		}
 		to++
 	}
 	for from > days[0] {
 		beyond := within(from-step, from-1)
-		if beyond*7 < min(within(from, from+step-1), core) || beyond == 0 {
+		if beyond*7 < min(within(from, from+step-1), core) && beyond*50 < total || beyond == 0 {
 			break
 		}
 		from--
@@ -256,16 +194,36 @@ func (f *dateFact) condition() kalla.Condition {
 	return kalla.Condition{Left: f.l.name, Right: f.r.name, Within: &kalla.Within{Days: &w}}
 }
 
-var nameSteps = []kalla.Normalize{kalla.Upper, kalla.Trim, kalla.CollapseSpaces}
+const (
+	nearNames = kalla.TokenSet // finds names whose words are in another order
+	farNames  = 350_000        // millionths: less alike are no candidates
+)
+
+// nameSteps are how names are normalised before they are compared.
+func nameSteps(l, r *column) []kalla.Normalize {
+	steps := []kalla.Normalize{kalla.Upper, kalla.Trim, kalla.CollapseSpaces}
+	if l.wide || r.wide {
+		steps = append(steps, kalla.Unaccent)
+	}
+	return steps
+}
+
+func (d *drafter) normal(steps []kalla.Normalize, x string) string {
+	for _, n := range steps {
+		x = d.d.Normalize(n, x)
+	}
+	return x
+}
+
+const similarPairs = 1_000 // that similarities are measured of
 
 // threshold chooses a method and the least similarity that tells pairs that belong together from others.
 func (d *drafter) threshold(n *nameFact) error {
 	methods := []kalla.Method{kalla.JaroWinkler, kalla.Levenshtein, kalla.TokenSet}
 	limits := []string{"0.95", "0.9", "0.85", "0.8", "0.75", "0.7", "0.65", "0.6"}
 	l, r := pairing{l: n.l, r: n.r}.cells()
-	for _, step := range nameSteps {
-		l, r = d.d.Normalize(step, l), d.d.Normalize(step, r)
-	}
+	steps := nameSteps(n.l, n.r)
+	l, r = d.normal(steps, l), d.normal(steps, r)
 	list := []string{"count(" + l + " || " + r + ")"}
 	from := "(SELECT n, " + l + " || " + r + " AS b"
 	list[0] = "count(b)"
@@ -276,7 +234,7 @@ func (d *drafter) threshold(n *nameFact) error {
 		}
 	}
 	ask := func(table string) ([]float64, error) {
-		return d.numbers(fmt.Sprintf("SELECT %s FROM %s FROM %s WHERE n <= 1000)", strings.Join(list, ", "), from, table), len(list))
+		return d.numbers(fmt.Sprintf("SELECT %s FROM %s FROM %s WHERE n <= %d)", strings.Join(list, ", "), from, table, similarPairs), len(list))
 	}
 	good, err := ask(goodTable)
 	if err != nil {
@@ -300,11 +258,26 @@ func (d *drafter) threshold(n *nameFact) error {
 	}
 	if best < 0.3 {
 		n.least = decimal.Zero
+		return nil
+	}
+	id := pairID(Names, n.l, n.r)
+	if s, ok := d.choice(id); ok {
+		if v, err := decimal.NewFromString(s); err == nil && v.Sign() > 0 && v.LessThanOrEqual(one) {
+			n.least = v
+		}
+	}
+	for i, t := range limits {
+		least := decimal.RequireFromString(t)
+		k := 1 + slices.Index(methods, n.method)*len(limits) + i
+		if apart := least.Sub(n.least).Abs(); apart.IsPositive() && apart.LessThanOrEqual(decimal.New(1, -1)) {
+			n.others = append(n.others, Alternative{ID: id + "~" + t, What: fmt.Sprintf("%s and %s reach %s", n.l.name, n.r.name, t),
+				Support: fmt.Sprintf("%s of pairs, %s of other pairs", share(good[k], max(1, good[0])), share(chance[k], max(1, chance[0])))})
+		}
 	}
 	return nil
 }
 
 func (n *nameFact) condition() kalla.Condition {
 	least := n.least
-	return kalla.Condition{Left: n.l.name, Right: n.r.name, Similar: &least, Method: n.method, Normalize: nameSteps}
+	return kalla.Condition{Left: n.l.name, Right: n.r.name, Similar: &least, Method: n.method, Normalize: nameSteps(n.l, n.r)}
 }

@@ -19,6 +19,7 @@ type trial struct {
 	date        bool
 	name        *nameFact
 	every       int  // looks at one in so many values of what is compared; 1 at all
+	forced      bool // an example demands it
 	affordable  bool // known to narrow the candidates enough
 }
 
@@ -27,12 +28,13 @@ type outcome struct {
 	matches, left, right float64
 	ambiguous            float64
 	groups, several      float64 // balanced groups, and those with several records on a side of many
+	pairs                float64 // in balanced groups of several on both sides
 	unbalanced           float64 // groups of several that do not balance
 	chance               float64 // matches of a one_to_one trial where every right record has another one's amount
 }
 
 func (o outcome) times(n float64) outcome {
-	for _, x := range []*float64{&o.matches, &o.left, &o.right, &o.ambiguous, &o.groups, &o.several, &o.unbalanced, &o.chance} {
+	for _, x := range []*float64{&o.matches, &o.left, &o.right, &o.ambiguous, &o.groups, &o.several, &o.pairs, &o.unbalanced, &o.chance} {
 		*x *= n
 	}
 	return o
@@ -94,11 +96,7 @@ func (d *drafter) items(t trial, s *side, shuffled bool) string {
 		replace = append(replace, fmt.Sprintf("coalesce(lead(a) OVER (ORDER BY %[1]s), first_value(a) OVER (ORDER BY %[1]s)) AS a", by))
 	}
 	if t.name != nil {
-		x := "s"
-		for _, n := range nameSteps {
-			x = d.d.Normalize(n, x)
-		}
-		replace = append(replace, "nullif("+x+", '') AS s")
+		replace = append(replace, "nullif("+d.normal(nameSteps(t.name.l, t.name.r), "s")+", '') AS s")
 	}
 	if len(replace) > 0 {
 		q = fmt.Sprintf("SELECT * REPLACE (%s) FROM (%s)", strings.Join(replace, ", "), q)
@@ -205,7 +203,7 @@ func (d *drafter) affordable(t trial) (bool, error) {
 	var pairs float64
 	err := d.row(fmt.Sprintf("SELECT coalesce(sum(l.n * r.n), 0)::DOUBLE FROM (SELECT %[1]s, count(*) AS n FROM %[2]s GROUP BY %[1]s) l JOIN (SELECT %[1]s, count(*) AS n FROM %[3]s GROUP BY %[1]s) r USING (%[1]s)",
 		list, d.items(t, d.left, false), d.items(t, d.right, false)), &pairs)
-	return pairs <= float64(pairsPerRecord*(d.left.rows+d.right.rows))/float64(t.every)+10_000, err
+	return pairs <= float64(pairsPerRecord*(d.left.rows+d.right.rows))/float64(t.every)+100_000, err
 }
 
 // try runs a trial. The records that it matches are in matchedTable of both sides.
@@ -328,8 +326,8 @@ func (d *drafter) tryGroups(t trial) (outcome, error) {
 	if err != nil {
 		return o, err
 	}
-	if err := d.row(fmt.Sprintf("SELECT count(*) FILTER (WHERE balanced), count(*) FILTER (WHERE balanced AND ln > 1 AND rn > 1), count(*) FILTER (WHERE NOT balanced AND ln > 1 AND rn > 1), coalesce(sum(ln) FILTER (WHERE balanced), 0), coalesce(sum(rn) FILTER (WHERE balanced), 0) FROM %s", matchTable),
-		&o.groups, &o.several, &o.unbalanced, &o.left, &o.right); err != nil {
+	if err := d.row(fmt.Sprintf("SELECT count(*) FILTER (WHERE balanced), count(*) FILTER (WHERE balanced AND ln > 1 AND rn > 1), count(*) FILTER (WHERE NOT balanced AND ln > 1 AND rn > 1), coalesce(sum(ln * rn) FILTER (WHERE balanced AND ln > 1 AND rn > 1), 0)::DOUBLE, coalesce(sum(ln) FILTER (WHERE balanced), 0), coalesce(sum(rn) FILTER (WHERE balanced), 0) FROM %s", matchTable),
+		&o.groups, &o.several, &o.unbalanced, &o.pairs, &o.left, &o.right); err != nil {
 		return o, err
 	}
 	o.matches = o.groups
