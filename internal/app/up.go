@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"kalla"
@@ -24,7 +25,8 @@ const (
 	lockFile     = "kalla.lock"
 	keyFile      = "secret.key"
 	logFile      = "kalla.log"
-	oldLog       = ".old" // behind the name of the log before
+	accessFile   = "local.access" // see LocalAccess
+	oldLog       = ".old"         // behind the name of the log before
 	schedulerDir = "scheduler"
 	demoDir      = "demo"
 )
@@ -60,6 +62,18 @@ type UpConfig struct {
 type Up struct {
 	scheduler *Scheduler
 	server    *Server
+	access    string // file, see LocalAccess
+}
+
+// LocalAccess is where the app with a data folder is, on this machine, and a
+// token for it: whoever may read the folder owns the app. Both are empty where none runs.
+func LocalAccess(dir string) (url, token string) {
+	text, err := os.ReadFile(filepath.Join(dir, accessFile))
+	if err != nil {
+		return "", ""
+	}
+	url, token, _ = strings.Cut(strings.TrimSpace(string(text)), "\n")
+	return url, token
 }
 
 // The leases of runs are short: the one scheduler is in this process, and a run
@@ -109,6 +123,10 @@ func StartUp(ctx context.Context, cfg UpConfig) (_ *Up, err error) {
 	if err := cfg.Lock.Note("process " + strconv.Itoa(os.Getpid()) + " at " + u.server.URL()); err != nil {
 		return nil, &kalla.Error{Code: kalla.CodeInternal, Op: opening, Where: cfg.Dir, Err: err}
 	}
+	u.access = filepath.Join(cfg.Dir, accessFile)
+	if err := os.WriteFile(u.access, []byte(u.server.URL()+"\n"+u.server.auth.NewLocalToken()+"\n"), 0o600); err != nil {
+		return nil, &kalla.Error{Code: kalla.CodeInternal, Op: opening, Where: cfg.Dir, Err: err}
+	}
 	if cfg.Demo {
 		if _, err := u.server.server.Demo(ctx); err != nil {
 			return nil, err
@@ -121,7 +139,7 @@ func StartUp(ctx context.Context, cfg UpConfig) (_ *Up, err error) {
 // scheduler is that of the data folder. Its jobs may read whatever this user
 // may, but for what the app keeps to itself.
 func (cfg UpConfig) scheduler(token string) SchedulerConfig {
-	own := []string{logFile, logFile + oldLog, lockFile, keyFile}
+	own := []string{logFile, logFile + oldLog, lockFile, keyFile, accessFile}
 	for _, suffix := range []string{"", "-wal", "-shm", ".lock"} {
 		own = append(own, stateFile+suffix)
 	}
@@ -166,6 +184,9 @@ func (u *Up) Done() <-chan struct{} { return u.server.Done() }
 // finished then goes on at the next start. The app answers meanwhile.
 func (u *Up) Stop(ctx context.Context) error {
 	var errs []error
+	if u.access != "" {
+		_ = os.Remove(u.access) // its token is no good after this process
+	}
 	if u.scheduler != nil {
 		errs = append(errs, u.scheduler.Stop(ctx))
 	}

@@ -82,7 +82,7 @@ together, says of everything else why it stays open, and proves that no record w
 	}
 	root.AddCommand(
 		c.demoCommand(), c.upCommand(), c.runCommand(), c.recipeCommand(), c.sourceCommand(), c.evidenceCommand(),
-		c.serveCommand(), c.userCommand(), c.backupCommand(), c.restoreCommand(), c.healthCommand("http://localhost:3000/readyz"), c.configCommand(), c.versionCommand(),
+		c.serveCommand(), c.mcpCommand(), c.userCommand(), c.backupCommand(), c.restoreCommand(), c.healthCommand("http://localhost:3000/readyz"), c.configCommand(), c.versionCommand(),
 	)
 	return root
 }

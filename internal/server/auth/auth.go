@@ -16,6 +16,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"kalla"
@@ -61,6 +62,8 @@ type Service struct {
 
 	first      sync.Mutex // guards the setup token, and is held while the local user is made
 	setupToken string     // empty where there are users
+
+	localToken atomic.Pointer[[32]byte] // digest of what NewLocalToken returned last
 
 	plainHTTP sync.Once // warns
 }

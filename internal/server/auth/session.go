@@ -77,6 +77,9 @@ func (s *Service) identifyToken(ctx context.Context, req *request, secret string
 		return
 	}
 	s.identify(ctx, req, secret, "The API token is revoked, has expired, or is not of this installation. Make another.", func(hash []byte, now time.Time) (*Principal, time.Time, error) {
+		if p, err := s.localPrincipal(ctx, hash); p != nil || err != nil {
+			return p, now.Add(knownFor), err
+		}
 		token, user, err := s.store.TokenByHash(ctx, hash)
 		if err != nil {
 			return nil, time.Time{}, err
