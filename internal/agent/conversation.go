@@ -140,6 +140,14 @@ func (a *Agent) Greet(ctx context.Context, c *Conversation, sink Sink) error {
 	return t.end(ctx)
 }
 
+// Interrupted tells that an answer broke off because the program that made it ended.
+func (a *Agent) Interrupted(ctx context.Context, c *Conversation, sink Sink) error {
+	t := a.turn(c, sink)
+	t.say("I was interrupted. Nothing is lost that you see here.")
+	t.offer("", Option{ID: "next", Label: "Go on"})
+	return t.end(ctx)
+}
+
 func (a *Agent) turn(c *Conversation, sink Sink) *turn {
 	now := a.Now
 	if now == nil {

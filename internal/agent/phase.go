@@ -61,7 +61,7 @@ var stages = []stage{
 		[]string{ToolLoadScoped, ToolProposeMatch, ToolInferRules, ToolBuildRecipe, ToolValidateRecipe}, 4,
 		"Draft the rules with infer_rules and explain the doubtful ones in plain words: what supports them, what contradicts them. The person drops rules by clicking; a tolerance that they name goes into " +
 			"build_recipe. Write SQL or YAML of your own only where no rule says it, and pass it to validate_recipe. When the person is content, go on with run_sample."},
-	{Validation, "Test", func(w *Work) bool { return w.Saved != nil }, func(w *Work) { w.Agreed, w.Tested, w.Saved, w.Run = false, nil, nil, "" },
+	{Validation, "Test", func(w *Work) bool { return w.Saved != nil }, func(w *Work) { w.Tested, w.Saved, w.Run = nil, nil, "" },
 		[]string{ToolLoadScoped, ToolProposeMatch, ToolInferRules, ToolBuildRecipe, ToolValidateRecipe, ToolRunSample, ToolSaveRecipe}, 4,
 		"Back-test the draft with run_sample, and say what the figures mean: the rate, the sums, what is ambiguous, what disagrees with the person's examples. " +
 			"When the person is content call save_recipe, which only shows a button: the person saves."},
@@ -88,6 +88,9 @@ func (w *Work) Phase() Phase {
 	}
 	return Execution
 }
+
+// Title is the phase for people.
+func (p Phase) Title() string { return stageOf(p).title }
 
 func stageOf(p Phase) stage {
 	return stages[slices.IndexFunc(stages, func(s stage) bool { return s.phase == p })]

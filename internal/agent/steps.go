@@ -226,7 +226,8 @@ func (t *turn) askPairs(found *Proposed) error {
 	take := func(kind string, most int) {
 		seen := map[string]bool{}
 		for _, p := range found.Pairs {
-			if p.Kind == kind && !seen[p.Pass] && most > 0 && len(chosen) < mostProposals {
+			taken := slices.ContainsFunc(chosen, func(x job.Pair) bool { return equal(x.Left.Key, p.Left.Key) })
+			if p.Kind == kind && !seen[p.Pass] && !taken && most > 0 && len(chosen) < mostProposals {
 				seen[p.Pass], chosen, most = true, append(chosen, p), most-1
 			}
 		}

@@ -93,7 +93,7 @@ func is(said string, any ...string) bool {
 	return slices.Contains(any, said)
 }
 
-var agreement = regexp.MustCompile(`^(yes|yep|ok|okay|all|all records|all of (them|these)|fine|good|great|continue|go on|go ahead|next|enough|skip|done|sure|right|correct|looks? (good|right|fine)|that is (right|fine)|show me the rules|test|test it|save|save it|run|run it|save and run)\b`)
+var agreement = regexp.MustCompile(`^(yes|yep|ok|okay|all|all records|all of (them|these)|fine|good|great|continue|go on|go ahead|next|enough|skip|done|sure|right|correct|looks? (good|right|fine)|(these|those|they)( records| rules)? (are|look) (good|right|fine)|that is (right|fine)|show me the rules|test|test it|save|save it|run|run it|save and run)\b`)
 
 func agrees(said string) bool { return agreement.MatchString(said) }
 

@@ -67,18 +67,27 @@ func (s *Server) followRun(ctx context.Context, in *followInput) (*huma.StreamRe
 	}}, nil
 }
 
-// hub tells followers of runs what happens to them. However many follow a run,
+// hub tells followers of runs, or of conversations, what happens to them. However many follow one,
 // its events are read once. Who is slow misses progress, and nobody waits for it.
 type hub struct {
 	*Server
-	asked chan struct{} // holds a token when there is a run to look at
+	feed
+	asked chan struct{} // holds a token when there is something to look at
 
 	mu     sync.Mutex
 	topics map[string]*topic
-	dirty  map[string]bool // runs of which there are news, by this process
+	dirty  map[string]bool // of which there are news, by this process
 }
 
-// topic is a run that is followed. It is guarded by hub.mu but for a list that is never changed.
+// feed is where the events of a hub are.
+type feed struct {
+	// events are those of a topic after a number, at most replayed of them.
+	events func(ctx context.Context, id string, after int64) ([]news, error)
+	// last are the numbers of the latest events.
+	last func(ctx context.Context, ids []string) (map[string]int64, error)
+}
+
+// topic is what is followed. It is guarded by hub.mu but for a list that is never changed.
 type topic struct {
 	followers int
 	last      int64 // number of the latest event in news
@@ -93,16 +102,16 @@ type news struct {
 	frame []byte
 }
 
-func newHub(s *Server) *hub {
-	return &hub{Server: s, asked: make(chan struct{}, 1), topics: map[string]*topic{}, dirty: map[string]bool{}}
+func newHub(s *Server, f feed) *hub {
+	return &hub{Server: s, feed: f, asked: make(chan struct{}, 1), topics: map[string]*topic{}, dirty: map[string]bool{}}
 }
 
-// poke says that something happened to a run.
-func (h *hub) poke(runID string) {
+// poke says that something happened.
+func (h *hub) poke(id string) {
 	h.mu.Lock()
-	followed := h.topics[runID] != nil
+	followed := h.topics[id] != nil
 	if followed {
-		h.dirty[runID] = true
+		h.dirty[id] = true
 	}
 	h.mu.Unlock()
 	if followed {
@@ -110,7 +119,7 @@ func (h *hub) poke(runID string) {
 	}
 }
 
-// run looks for news of the runs that are followed, until ctx ends: at once for
+// run looks for news of what is followed, until ctx ends: at once for
 // those of this process, twice a second for those of others.
 func (h *hub) run(ctx context.Context) {
 	tick := time.NewTicker(pollEvery)
@@ -141,7 +150,7 @@ func (h *hub) take() (ids []string) {
 	return ids
 }
 
-// moved finds the runs that another process has moved on.
+// moved finds what another process has moved on.
 func (h *hub) moved(ctx context.Context) (ids []string) {
 	h.mu.Lock()
 	known := make(map[string]int64, len(h.topics))
@@ -153,10 +162,10 @@ func (h *hub) moved(ctx context.Context) (ids []string) {
 	if len(ids) == 0 {
 		return nil
 	}
-	last, err := h.store.LastEvents(ctx, ids)
+	last, err := h.last(ctx, ids)
 	if err != nil {
 		if ctx.Err() == nil {
-			h.log.Debug("news of runs could not be looked for", "error", err)
+			h.log.Debug("news could not be looked for", "error", err)
 		}
 		return nil
 	}
@@ -169,11 +178,11 @@ func (h *hub) moved(ctx context.Context) (ids []string) {
 	return ids
 }
 
-// read reads the news of a run and tells its followers.
-func (h *hub) read(ctx context.Context, runID string) {
+// read reads the news of a topic and tells its followers.
+func (h *hub) read(ctx context.Context, id string) {
 	for {
 		h.mu.Lock()
-		t := h.topics[runID]
+		t := h.topics[id]
 		var after int64
 		if t != nil {
 			after = t.last
@@ -182,11 +191,10 @@ func (h *hub) read(ctx context.Context, runID string) {
 		if t == nil {
 			return
 		}
-		events, err := h.store.Events(ctx, runID, after, replayed)
-		if err != nil || len(events) == 0 {
+		fresh, err := h.events(ctx, id, after)
+		if err != nil || len(fresh) == 0 {
 			return // the next look finds them
 		}
-		fresh := framesOf(events)
 		h.mu.Lock()
 		t.news = append(t.news[:len(t.news):len(t.news)], fresh...)
 		t.news = t.news[max(0, len(t.news)-keptNews):]
@@ -195,6 +203,14 @@ func (h *hub) read(ctx context.Context, runID string) {
 		t.changed = make(chan struct{})
 		h.mu.Unlock()
 	}
+}
+
+// runNews is the feed of the events of runs.
+func (s *Server) runNews() feed {
+	return feed{last: s.store.LastEvents, events: func(ctx context.Context, id string, after int64) ([]news, error) {
+		events, err := s.store.Events(ctx, id, after, replayed)
+		return framesOf(events), err
+	}}
 }
 
 func framesOf(events []state.Event) []news {
@@ -210,14 +226,14 @@ func framesOf(events []state.Event) []news {
 	return out
 }
 
-// follow joins the followers of a run whose latest event was last a moment ago.
-func (h *hub) follow(runID string, last int64) (t *topic, leave func()) {
+// follow joins the followers of a topic whose latest event was last a moment ago.
+func (h *hub) follow(id string, last int64) (t *topic, leave func()) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	t = h.topics[runID]
+	t = h.topics[id]
 	if t == nil {
 		t = &topic{last: last, changed: make(chan struct{})}
-		h.topics[runID] = t
+		h.topics[id] = t
 	}
 	t.followers++
 	h.metrics.followers.Inc()
@@ -226,7 +242,7 @@ func (h *hub) follow(runID string, last int64) (t *topic, leave func()) {
 		defer h.mu.Unlock()
 		h.metrics.followers.Dec()
 		if t.followers--; t.followers == 0 {
-			delete(h.topics, runID)
+			delete(h.topics, id)
 		}
 	}
 }
@@ -243,10 +259,10 @@ func (h *hub) next(t *topic, after int64) ([]news, <-chan struct{}) {
 	return t.news[i:], t.changed
 }
 
-// serve writes the events of a run after a number until its last, or until the
+// serve writes the events of a topic after a number until its last, or until the
 // follower goes.
-func (h *hub) serve(ctx context.Context, w http.ResponseWriter, runID string, after, last int64) {
-	t, leave := h.follow(runID, last) // first, so that nothing falls between
+func (h *hub) serve(ctx context.Context, w http.ResponseWriter, id string, after, last int64) {
+	t, leave := h.follow(id, last) // first, so that nothing falls between
 	defer leave()
 	out := &stream{w: w, conn: http.NewResponseController(w)}
 	head := w.Header()
@@ -258,11 +274,11 @@ func (h *hub) serve(ctx context.Context, w http.ResponseWriter, runID string, af
 		return
 	}
 	for {
-		events, err := h.store.Events(ctx, runID, after, replayed)
+		events, err := h.events(ctx, id, after)
 		if err != nil {
 			return // the follower comes back
 		}
-		for _, n := range framesOf(events) {
+		for _, n := range events {
 			if after = n.seq; !out.write(n.frame) || n.final {
 				return
 			}

@@ -43,6 +43,9 @@ func (s *Server) registerEvidence(api huma.API) {
 	file := get("evidence/{file}", "get-evidence-file", "A file of a run's evidence, as it is", "application/octet-stream")
 	file.Description = "With ranges. The ETag is the SHA-256 that the manifest holds."
 	huma.Register(api, file, s.evidenceFile)
+	part := get("evidence/{table}/{part}", "get-evidence-part", "A part of a table that a cluster wrote, as it is", "application/octet-stream")
+	part.Description = "Columns go by position, as the manifest names them; an export as Parquet has them in one file. With ranges and an ETag as well."
+	huma.Register(api, part, s.evidencePart)
 	huma.Register(api, get("export", "export-run", "The evidence as a workbook, CSV or Parquet files", "application/octet-stream"), s.export)
 	huma.Register(api, get("verify", "verify-run", "Prove the evidence from its files alone", ""), s.verify)
 }
@@ -50,6 +53,16 @@ func (s *Server) registerEvidence(api huma.API) {
 type evidenceFileInput struct {
 	RunPath
 	File string `path:"file" maxLength:"200"`
+}
+
+type evidencePartInput struct {
+	RunPath
+	Table records.Table `path:"table" enum:"matched,unmatched_left,unmatched_right,breaks,candidates"`
+	Part  string        `path:"part" maxLength:"200" example:"00000.parquet"`
+}
+
+func (s *Server) evidencePart(ctx context.Context, in *evidencePartInput) (*huma.StreamResponse, error) {
+	return s.evidenceFile(ctx, &evidenceFileInput{RunPath: in.RunPath, File: string(in.Table) + "/" + in.Part})
 }
 
 func (s *Server) evidenceFile(ctx context.Context, in *evidenceFileInput) (*huma.StreamResponse, error) {
@@ -88,7 +101,7 @@ func (s *Server) evidenceFile(ctx context.Context, in *evidenceFileInput) (*huma
 			contentType = "application/json"
 		}
 		h.Set("Content-Type", contentType)
-		attach(h, in.File)
+		attach(h, strings.ReplaceAll(in.File, "/", "-"))
 		http.ServeContent(patient(w), r, in.File, m.Ended, f)
 	}}, nil
 }

@@ -120,7 +120,7 @@ func (s *Server) tryRecipe(ctx context.Context, in *body[RecipeTrial]) (*body[ka
 
 // draftRecipe has the scheduler propose a recipe for two registered sources.
 func (s *Server) draftRecipe(ctx context.Context, in *body[RecipeDraftInput]) (*body[RecipeDraft], error) {
-	req := job.DraftRequest{RecipeID: in.Body.RecipeID, Name: in.Body.Name}
+	req := job.DraftRequest{RecipeID: in.Body.RecipeID, Name: in.Body.Name, Guidance: in.Body.Guidance}
 	var faults kalla.Faults
 	for _, side := range []struct {
 		name string

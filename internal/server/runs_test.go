@@ -5,14 +5,17 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
 
+	"kalla"
 	"kalla/internal/evidence"
 	"kalla/internal/evidence/records"
 	"kalla/internal/server"
@@ -42,6 +45,7 @@ func TestRun(t *testing.T) {
 			checkRecords(t, s, run)
 			checkFiles(t, s, run)
 			checkAgain(t, s, run)
+			checkParts(t, s, run)
 		})
 	}
 }
@@ -182,6 +186,49 @@ func checkFiles(t *testing.T, s *site, run server.Run) {
 	report := want[evidence.Report](t, s.call(http.MethodGet, at+"/verify", nil), http.StatusOK)
 	if !report.OK() || report.RunID != run.RunID {
 		t.Errorf("%+v", report)
+	}
+}
+
+// checkParts makes the matched records of a run a part, as a cluster would have left them.
+func checkParts(t *testing.T, s *site, run server.Run) {
+	t.Helper()
+	at := "/api/runs/" + run.RunID
+	whole := s.call(http.MethodGet, at+"/evidence/matched.parquet", nil)
+	const sorted = "/records?table=matched&sort=-left_amount"
+	page := want[records.Page](t, s.call(http.MethodGet, at+sorted, nil), http.StatusOK)
+	dir := filepath.Dir(deref(run.OutputMatched))
+	check(t, os.Mkdir(filepath.Join(dir, "matched"), 0o750))
+	check(t, os.Rename(filepath.Join(dir, "matched.parquet"), filepath.Join(dir, "matched", "00000.parquet")))
+	path := filepath.Join(dir, evidence.ManifestFile)
+	text, err := os.ReadFile(path)
+	check(t, err)
+	var m evidence.Manifest
+	check(t, json.Unmarshal(text, &m))
+	f := m.Files["matched.parquet"]
+	delete(m.Files, "matched.parquet")
+	m.Format, m.Tables, m.Files["matched/00000.parquet"] = evidence.FormatVersion, map[string]kalla.Schema{"matched": f.Schema}, f
+	text, err = json.Marshal(m)
+	check(t, err)
+	check(t, os.WriteFile(path, text, 0o600))
+
+	part := s.call(http.MethodGet, at+"/evidence/matched/00000.parquet", nil)
+	if part.status != http.StatusOK || !bytes.Equal(part.body, whole.body) || part.header.Get("Etag") != whole.header.Get("Etag") || !strings.Contains(part.header.Get("Content-Disposition"), "matched-00000.parquet") {
+		t.Errorf("part: %d %v", part.status, part.header)
+	}
+	for _, file := range []string{"matched.parquet", "matched/00001.parquet", "matched/..%2F..%2Fstate.db", "matched/%2e%2e"} {
+		if got := s.call(http.MethodGet, at+"/evidence/"+file, nil); got.status != http.StatusNotFound {
+			t.Errorf("%s: %d", file, got.status)
+		}
+	}
+	if again := want[records.Page](t, s.call(http.MethodGet, at+sorted, nil), http.StatusOK); !reflect.DeepEqual(again.Rows, page.Rows) || len(page.Rows.Rows) == 0 {
+		t.Errorf("the page is\n%v\nand was\n%v", again.Rows, page.Rows)
+	}
+	if report := want[evidence.Report](t, s.call(http.MethodGet, at+"/verify", nil), http.StatusOK); !report.OK() {
+		t.Errorf("%+v", report)
+	}
+	table := s.call(http.MethodGet, at+"/export?format=parquet&table=matched", nil)
+	if table.status != http.StatusOK || !bytes.HasPrefix(table.body, []byte("PAR1")) {
+		t.Errorf("one file: %d %v", table.status, table.header)
 	}
 }
 

@@ -20,6 +20,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"kalla"
+	"kalla/internal/agent"
 	"kalla/internal/compute/callback"
 	"kalla/internal/evidence"
 	"kalla/internal/evidence/records"
@@ -60,6 +61,10 @@ type Config struct {
 	DemoDir   string
 	LookupEnv func(string) (string, bool)
 
+	// Model answers in the assistant, within Budget for each conversation; nil: the assistant without a model.
+	Model  agent.Model
+	Budget agent.Budget
+
 	Web fs.FS        // files of the web app, with index.html at the root
 	Log *slog.Logger // nil logs nothing
 	Now func() time.Time
@@ -86,6 +91,7 @@ type Server struct {
 	worker    *callbacks
 	hub       *hub
 	people    *people
+	chats     *chats
 	explained *explained
 	exports   chan struct{} // holds a token for each export that is being made
 
@@ -104,7 +110,8 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{cfg: cfg, log: cfg.Log, now: cfg.Now, store: cfg.Store, verifier: verifier, metrics: newMetrics(cfg.Version)}
-	s.dispatch, s.worker, s.hub = newDispatcher(s), newCallbacks(s), newHub(s)
+	s.dispatch, s.worker, s.hub = newDispatcher(s), newCallbacks(s), newHub(s, s.runNews())
+	s.chats = newChats(s)
 	s.people = &people{store: cfg.Store, now: cfg.Now, known: map[string]person{}}
 	s.explained = &explained{known: map[string][]Sentence{}}
 	s.exports = make(chan struct{}, exportsAtOnce)
@@ -165,7 +172,7 @@ func (s *Server) Start(ctx context.Context) error {
 	}
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.work.Go(func() { <-s.ending; cancel() })
-	for _, run := range []func(context.Context){s.dispatch.run, s.worker.run, s.hub.run, s.sweep} {
+	for _, run := range []func(context.Context){s.dispatch.run, s.worker.run, s.hub.run, s.chats.hub.run, s.chats.run, s.sweep} {
 		s.work.Go(func() { run(background) })
 	}
 	return nil
@@ -213,7 +220,7 @@ func (s *Server) routes() http.Handler {
 	for _, register := range []func(huma.API){
 		s.registerRuns, s.registerEvents, s.registerWorker, s.registerRecords, s.registerEvidence,
 		s.registerOverview, s.registerDemo, s.registerAudit, s.registerAbout,
-		s.registerSources, s.registerRecipes, s.registerUploads,
+		s.registerSources, s.registerRecipes, s.registerUploads, s.registerChat,
 	} {
 		register(api)
 	}

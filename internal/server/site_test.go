@@ -21,6 +21,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"kalla/internal/agent"
 	"kalla/internal/app"
 	"kalla/internal/demo"
 	"kalla/internal/engine"
@@ -66,6 +67,8 @@ type options struct {
 	maxUpload int64
 	now       func() time.Time
 	env       func(string) (string, bool)
+	model     agent.Model
+	budget    agent.Budget
 }
 
 // site is the app on a port of its own.
@@ -139,7 +142,7 @@ func newSite(t testing.TB, o options) *site {
 	s.server, err = server.New(server.Config{
 		Version: "test", Mode: "serve", Store: s.store, Auth: signIn, Records: files, Query: reader, Scheduler: client, SchedulerURL: o.scheduler,
 		CallbackURL: o.callback, WorkerToken: workerToken, Storage: s.storage, DemoDir: o.demo, TempDir: t.TempDir(), LookupEnv: o.env, Web: o.web, Log: log,
-		Lease: o.lease, MaxAttempts: o.attempts, MaxUpload: o.maxUpload, Now: o.now,
+		Lease: o.lease, MaxAttempts: o.attempts, MaxUpload: o.maxUpload, Now: o.now, Model: o.model, Budget: o.budget,
 	})
 	check(t, err)
 	s.http = &httptest.Server{Listener: listener, Config: server.NewHTTPServer(s.server.Handler(), log)}

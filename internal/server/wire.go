@@ -187,6 +187,7 @@ type RecipeDraftInput struct {
 	Right    DraftSource `json:"right"`
 	RecipeID string      `json:"recipe_id,omitempty"`
 	Name     string      `json:"name,omitempty"`
+	job.Guidance
 }
 
 // DraftSource is a registered source, scoped.

@@ -102,8 +102,8 @@ func permissionsOf(p *Principal) []Permission {
 	return may
 }
 
-// lacking says why a principal may not do something.
-func lacking(p *Principal, perm Permission) string {
+// Lacking says why a principal may not do something.
+func Lacking(p *Principal, perm Permission) string {
 	rule, ok := rules[perm]
 	switch {
 	case !ok:

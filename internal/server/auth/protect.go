@@ -76,7 +76,7 @@ func (s *Service) refuse(ctx huma.Context) (status int, problem string) {
 	case Can(req.principal, perm):
 		return 0, ""
 	case req.principal != nil:
-		return http.StatusForbidden, lacking(req.principal, perm)
+		return http.StatusForbidden, Lacking(req.principal, perm)
 	case req.err != nil:
 		return http.StatusServiceUnavailable, "It cannot be looked up who you are: the database does not answer. Try again in a moment."
 	case req.refused != "":
