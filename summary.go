@@ -43,6 +43,7 @@ type Summary struct {
 type EngineInfo struct {
 	Name    string `json:"name"`
 	Version string `json:"version"`
+	Why     string `json:"why,omitempty"` // where there was a choice: what decided it
 }
 
 // SideSummary counts the records of one side. Total = Matched + Unmatched, in

@@ -4,13 +4,13 @@ package app
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"kalla"
 	"kalla/internal/engine"
 	"kalla/internal/engine/duckdb"
 	"kalla/internal/evidence"
-	"kalla/internal/gate"
 	"kalla/internal/match"
 	"kalla/internal/recipe"
 	"kalla/internal/source"
@@ -39,7 +39,8 @@ type Job struct {
 	RunID     string
 	Out       string // folder of the evidence, which must not exist, or s3://bucket/prefix, which must hold nothing
 	Evidence  string // full, keys or none; empty is full
-	Engine    string // auto or duckdb; empty is auto
+	Engine    string // auto, duckdb or trino; empty is auto
+	Cluster   *Cluster // where trino runs; nil where there is none
 	BaseDir   string // relative paths of the recipe are below it
 	Limits    engine.Limits
 	Plan      match.Options               // bounds of the plan; the zero value is the default
@@ -56,13 +57,17 @@ func Run(ctx context.Context, job Job) (*kalla.Summary, error) {
 	if err := r.prepare(); err != nil {
 		return nil, err
 	}
-	session, err := duckdb.Open(ctx, r.Limits)
+	embedded, err := duckdb.Open(ctx, r.Limits)
 	if err != nil {
 		return nil, err
 	}
-	defer session.Close()
-	r.session, r.gate = session, session.Gate()
-	if err := r.do(ctx); err != nil {
+	defer embedded.Close()
+	r.embedded = embedded
+	err = r.do(ctx)
+	if r.session != nil {
+		err = errors.Join(err, r.session.Close())
+	}
+	if err != nil {
 		if ctx.Err() != nil && kalla.CodeOf(err) != kalla.CodeCanceled {
 			return nil, &kalla.Error{Code: kalla.CodeCanceled, Op: "running recipe", Where: r.Recipe.ID, Why: "cancelled", Err: ctx.Err()}
 		}
@@ -74,8 +79,8 @@ func Run(ctx context.Context, job Job) (*kalla.Summary, error) {
 // run is a job in progress.
 type run struct {
 	Job
-	session Engine
-	gate    *gate.Gate
+	embedded *duckdb.Session // looks at sources and at the recipe's SQL, whichever engine matches
+	session  engine.Session  // runs the plan
 	gated   *gated
 	started time.Time
 	level   evidence.Level
@@ -102,9 +107,9 @@ func (r *run) prepare() error {
 		return &kalla.Error{Code: kalla.CodeUsage, Op: "starting run", Where: "evidence", Why: "unknown level " + r.Evidence, Hint: "write full, keys or none"}
 	}
 	switch r.Engine {
-	case "", "auto", "duckdb":
+	case "", "auto", "duckdb", "trino":
 	default:
-		return &kalla.Error{Code: kalla.CodeUsage, Op: "starting run", Where: "engine", Why: "unknown engine " + r.Engine, Hint: "write auto or duckdb"}
+		return &kalla.Error{Code: kalla.CodeUsage, Op: "starting run", Where: "engine", Why: "unknown engine " + r.Engine, Hint: "write auto, duckdb or trino"}
 	}
 	return nil
 }

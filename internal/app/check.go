@@ -18,10 +18,10 @@ func Check(ctx context.Context, job Job) (*match.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	return r.plan, r.session.Close()
+	return r.plan, r.embedded.Close()
 }
 
-// checked is a run whose plan is made and whose session is open, to be closed by the caller.
+// checked is a run whose plan is made and whose embedded engine is open, to be closed by the caller.
 func checked(ctx context.Context, job Job) (*run, error) {
 	r := &run{Job: job}
 	if err := r.prepare(); err != nil {
@@ -31,7 +31,7 @@ func checked(ctx context.Context, job Job) (*run, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.session, r.gate = session, session.Gate()
+	r.embedded = session
 	if err := r.check(ctx); err != nil {
 		session.Close()
 		return nil, err
@@ -43,12 +43,12 @@ func (r *run) check(ctx context.Context) error {
 	if err := r.findSources(ctx); err != nil {
 		return err
 	}
-	lookups, err := r.session.Stage(ctx, r.inputs[2:], r.Report)
+	lookups, err := r.embedded.Stage(ctx, r.inputs[2:], r.Report)
 	if err != nil {
 		return err
 	}
 	for _, in := range r.inputs[:2] {
-		schema, err := r.session.Describe(ctx, in)
+		schema, err := r.embedded.Describe(ctx, in)
 		if err != nil {
 			return err
 		}
@@ -60,6 +60,9 @@ func (r *run) check(ctx context.Context) error {
 	if len(faults) > 0 {
 		return invalid(r.Recipe, faults)
 	}
-	r.plan, err = match.Compile(r.gated.recipe, match.Input{Schema: left}, match.Input{Schema: right}, r.session.Dialect(), r.Plan)
+	if err := r.gated.write(r.tables, r.embedded.Dialect(), nil); err != nil {
+		return err
+	}
+	r.plan, err = match.Compile(r.gated.recipe, match.Input{Schema: left}, match.Input{Schema: right}, r.embedded.Dialect(), r.Plan)
 	return err
 }

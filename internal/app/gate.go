@@ -20,6 +20,7 @@ type gated struct {
 	recipe *kalla.Recipe
 	doc    *recipe.Document
 	texts  []gatedText
+	keys   []string // by which match_sql is to be read, where its columns are not in their order
 }
 
 type gatedText struct {
@@ -27,6 +28,7 @@ type gatedText struct {
 	checked *gate.Checked
 	side    kalla.Side // of a derived column
 	derived int        // its index
+	pass    int        // index of the pass of a predicate
 }
 
 // passGate checks every SQL text of a recipe. All faults are reported at once.
@@ -73,7 +75,7 @@ func passGate(ctx context.Context, sqlGate *gate.Gate, r *kalla.Recipe, doc *rec
 			continue
 		}
 		path := fmt.Sprintf("match[%d].sql", i)
-		checked, err := check(path, &p.SQL, gatedText{}, sqlGate.Predicate, extras)
+		checked, err := check(path, &p.SQL, gatedText{pass: i}, sqlGate.Predicate, extras)
 		if err != nil {
 			return nil, err
 		}
@@ -164,8 +166,8 @@ func (g *gated) derivedColumns(ctx context.Context, look engine.Inspector, input
 	return nil
 }
 
-// stagedColumns checks the columns of raw SQL against the staged tables.
-func (g *gated) stagedColumns(tables []engine.Table) kalla.Faults {
+// schemas are those of the staged tables by the names that raw SQL may use.
+func (g *gated) schemas(tables []engine.Table) map[string]kalla.Schema {
 	schemas := map[string]kalla.Schema{
 		"l": tables[0].Schema, match.LeftTable: tables[0].Schema, g.recipe.Sources.Left.Alias: tables[0].Schema,
 		"r": tables[1].Schema, match.RightTable: tables[1].Schema, g.recipe.Sources.Right.Alias: tables[1].Schema,
@@ -173,6 +175,12 @@ func (g *gated) stagedColumns(tables []engine.Table) kalla.Faults {
 	for _, t := range tables[2:] {
 		schemas[t.Name] = t.Schema
 	}
+	return schemas
+}
+
+// stagedColumns checks the columns of raw SQL against the staged tables.
+func (g *gated) stagedColumns(tables []engine.Table) kalla.Faults {
+	schemas := g.schemas(tables)
 	var faults kalla.Faults
 	for _, t := range g.texts {
 		if t.side == "" {
@@ -231,10 +239,41 @@ func (g *gated) keysByName(checked *gate.Checked, schemas map[string]kalla.Schem
 	if inPlace {
 		return nil
 	}
-	for i, key := range keys {
-		keys[i] = `"` + strings.ReplaceAll(key, `"`, `""`) + `"`
+	g.keys = keys
+	return nil
+}
+
+// write gives the recipe its raw SQL as an engine takes it. What the gate has
+// written is the embedded engine's.
+func (g *gated) write(tables []engine.Table, d match.Dialect, by func(*gate.Checked, map[string]kalla.Schema) (string, error)) error {
+	var faults kalla.Faults
+	for _, t := range g.texts {
+		if t.side != "" || by == nil { // derived columns were computed when the source was read
+			continue
+		}
+		sql, err := by(t.checked, g.schemas(tables))
+		var known *kalla.Error
+		switch {
+		case errors.As(err, &known) && known.Code == kalla.CodeRecipe:
+			faults = append(faults, g.doc.Fault(t.path, known.Where+": "+known.Why, known.Hint))
+		case err != nil:
+			return err
+		case t.path == "match_sql":
+			g.recipe.MatchSQL = sql
+		default:
+			g.recipe.Match[t.pass].SQL = sql
+		}
 	}
-	g.recipe.MatchSQL = "SELECT " + strings.Join(keys, ", ") + " FROM (" + g.recipe.MatchSQL + ") kalla_keys"
+	if len(faults) > 0 {
+		return invalid(g.recipe, faults)
+	}
+	if len(g.keys) > 0 {
+		quoted := make([]string, len(g.keys))
+		for i, key := range g.keys {
+			quoted[i] = d.Ident(key)
+		}
+		g.recipe.MatchSQL = "SELECT " + strings.Join(quoted, ", ") + " FROM (" + g.recipe.MatchSQL + ") kalla_keys"
+	}
 	return nil
 }
 

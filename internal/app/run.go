@@ -9,6 +9,7 @@ import (
 
 	"kalla"
 	"kalla/internal/engine"
+	"kalla/internal/engine/trino"
 	"kalla/internal/evidence"
 	"kalla/internal/match"
 	"kalla/internal/recipe"
@@ -28,7 +29,7 @@ func (r *run) do(ctx context.Context) error {
 		defer w.Abort()
 		writer = w
 	}
-	r.summary = kalla.Summary{RunID: r.RunID, RecipeID: r.Recipe.ID, Engine: r.session.Info()}
+	r.summary = kalla.Summary{RunID: r.RunID, RecipeID: r.Recipe.ID}
 	if err := r.stage(ctx, kalla.StageStaging, r.stageSources); err != nil {
 		return err
 	}
@@ -76,7 +77,7 @@ func (r *run) report(p kalla.Progress) {
 
 // findSources passes the recipe's SQL through the gate and says how its sources are read, before they are.
 func (r *run) findSources(ctx context.Context) (err error) {
-	if r.gated, err = passGate(ctx, r.gate, r.Recipe, r.Document); err != nil {
+	if r.gated, err = passGate(ctx, r.embedded.Gate(), r.Recipe, r.Document); err != nil {
 		return err
 	}
 	if r.inputs, err = Inputs(r.gated.recipe, r.BaseDir, r.LookupEnv); err != nil {
@@ -90,11 +91,14 @@ func (r *run) findSources(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	return r.gated.derivedColumns(ctx, r.session, r.inputs)
+	return r.gated.derivedColumns(ctx, r.embedded, r.inputs)
 }
 
 func (r *run) stageSources(ctx context.Context) error {
 	if err := r.findSources(ctx); err != nil {
+		return err
+	}
+	if err := r.open(ctx); err != nil {
 		return err
 	}
 	// Lookups first: derived columns may join them.
@@ -109,6 +113,9 @@ func (r *run) stageSources(ctx context.Context) error {
 	if len(faults) > 0 {
 		return invalid(r.Recipe, faults)
 	}
+	if err := r.writeSQL(); err != nil {
+		return err
+	}
 	options := r.Plan
 	if r.level == evidence.Keys {
 		options.Detail = match.Keys
@@ -116,6 +123,14 @@ func (r *run) stageSources(ctx context.Context) error {
 	r.plan, err = match.Compile(r.gated.recipe, match.Input{Schema: r.tables[0].Schema, Rows: r.tables[0].Rows},
 		match.Input{Schema: r.tables[1].Schema, Rows: r.tables[1].Rows}, r.session.Dialect(), options)
 	return err
+}
+
+// writeSQL gives the recipe its raw SQL as the engine of the run takes it.
+func (r *run) writeSQL() error {
+	if _, ok := r.session.(*clusterSession); ok {
+		return r.gated.write(r.tables, r.session.Dialect(), trino.WriteSQL)
+	}
+	return r.gated.write(r.tables, r.session.Dialect(), nil)
 }
 
 func (r *run) match(ctx context.Context) error {
@@ -171,18 +186,39 @@ func (r *run) write(ctx context.Context, w *evidence.Writer, files map[string]ev
 				query = "SELECT * FROM (" + query + ") x WHERE FALSE"
 			}
 		}
-		rows, err := r.session.WriteParquet(ctx, query, w.Path(f.Name))
+		err := r.writeFile(ctx, w, f, query, files)
 		stop()
 		if err != nil {
-			return engine.StepError("writing "+f.Name, err)
+			return err
 		}
-		schema, err := r.session.Columns(ctx, f.Query)
-		if err != nil {
-			return engine.StepError("describing "+f.Name, err)
-		}
-		files[f.Name] = evidence.File{Rows: rows, Schema: schema}
 	}
 	return nil
+}
+
+// writeFile writes one table of the evidence: a file, or the parts that the workers of a cluster write.
+func (r *run) writeFile(ctx context.Context, w *evidence.Writer, f match.File, query string, files map[string]evidence.File) error {
+	schema, err := r.session.Columns(ctx, f.Query)
+	if err != nil {
+		return engine.StepError("describing "+f.Name, err)
+	}
+	for i, c := range f.Columns {
+		schema[i].Name = c.Name
+		if c.Type.Kind != "" {
+			schema[i].Type = c.Type
+		}
+	}
+	onCluster, ok := r.session.(*clusterSession)
+	if !ok {
+		rows, err := r.session.WriteParquet(ctx, query, w.Path(f.Name))
+		files[f.Name] = evidence.File{Rows: rows, Schema: schema}
+		return engine.StepError("writing "+f.Name, err)
+	}
+	parts, err := onCluster.WriteParts(ctx, query, f.Name)
+	if err != nil {
+		return engine.StepError("writing "+f.Name, err)
+	}
+	r.summary.Parts = true
+	return w.Take(ctx, f.Name, schema, parts, onCluster.folder)
 }
 
 func (r *run) publish(ctx context.Context, w *evidence.Writer, files map[string]evidence.File) error {
@@ -197,7 +233,7 @@ func (r *run) publish(ctx context.Context, w *evidence.Writer, files map[string]
 	}
 	m := evidence.Manifest{
 		RunID: r.RunID, Kalla: Version, Level: r.level, Started: r.started.UTC(), Ended: r.Now().UTC(),
-		Engine: r.session.Info(), Recipe: document, Parameters: parameters, Summary: r.summary, Files: files,
+		Engine: r.summary.Engine, Recipe: document, Parameters: parameters, Summary: r.summary, Files: files,
 	}
 	for i, t := range r.tables {
 		in := r.inputs[i]

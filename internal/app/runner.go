@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -140,7 +141,7 @@ func (Runner) Validate(ctx context.Context, doc *recipe.Document, params map[str
 	if err != nil {
 		return invalidated(err)
 	}
-	defer run.session.Close()
+	defer run.embedded.Close()
 	out := validation(r, nil)
 	for _, s := range run.plan.SQL() {
 		out.Steps = append(out.Steps, job.Step{Name: s.Name, SQL: s.SQL})
@@ -172,16 +173,24 @@ func invalidated(err error) (*job.Validation, error) {
 
 // estimate counts the rows of both sides and says what they take in memory.
 func (r *run) estimate(ctx context.Context) (*job.Estimate, error) {
-	out := &job.Estimate{Engine: r.session.Info().Name}
+	out := &job.Estimate{Engine: r.embedded.Info().Name}
 	for i, count := range []*int64{&out.LeftRows, &out.RightRows} {
-		n, err := r.session.Count(ctx, r.inputs[i])
+		n, err := r.embedded.Count(ctx, r.inputs[i])
 		if err != nil {
 			return nil, err
 		}
 		*count = n
 		out.Bytes += n * rowBytes(r.tables[i].Schema)
 	}
-	out.Why = "it runs on this machine, and there is no cluster"
+	chosen, err := r.choose(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if chosen.cluster {
+		out.Engine, out.Why = "trino", chosen.why
+		return out, nil
+	}
+	out.Why = cmp.Or(chosen.why, "it runs on this machine, and there is no cluster")
 	if r.Limits.Memory > 0 && out.Bytes > r.Limits.Memory {
 		out.Why += fmt.Sprintf("; the sides take more than the %d MB of a job, so it will spill to disk", r.Limits.Memory/1e6)
 	}
