@@ -101,14 +101,11 @@ func (l Location) names(ctx context.Context) ([]string, error) {
 		return nil, err
 	}
 	defer bucket.Close()
-	var names []string
-	for o, err := range bucket.List(ctx) {
-		if err != nil {
-			return nil, err
-		}
-		names = append(names, o.Name)
+	sizes, err := bucket.List(ctx)
+	if err != nil {
+		return nil, err
 	}
-	return names, nil
+	return sortedKeys(sizes), nil
 }
 
 // filesBelow lists a folder and the folders of parts in it.

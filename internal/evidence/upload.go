@@ -62,17 +62,18 @@ func clearPrefix(ctx context.Context, bucket *objects.Prefix, runID string) erro
 	refuse := func(why string) error {
 		return &kalla.Error{Code: kalla.CodeUsage, Op: preparing, Where: bucket.String(), Why: why, Hint: "choose another prefix, or move what is there away"}
 	}
-	var litter []string
-	for o, err := range bucket.List(ctx) {
-		switch {
-		case err != nil:
-			return err
-		case o.Name == ManifestFile:
-			return refuse("it holds the evidence of a run; evidence is never overwritten")
-		case o.Name != SummaryFile && !slices.Contains(Tables(), o.Name) && !isPart(o.Name):
-			return refuse(fmt.Sprintf("it is not empty: there is %q; evidence is never overwritten", o.Name))
+	found, err := bucket.List(ctx)
+	if err != nil {
+		return err
+	}
+	if _, ok := found[ManifestFile]; ok {
+		return refuse("it holds the evidence of a run; evidence is never overwritten")
+	}
+	litter := sortedKeys(found)
+	for _, name := range litter {
+		if name != SummaryFile && !slices.Contains(Tables(), name) && !isPart(name) {
+			return refuse(fmt.Sprintf("it is not empty: there is %q; evidence is never overwritten", name))
 		}
-		litter = append(litter, o.Name)
 	}
 	if err := each(ctx, litter, func(ctx context.Context, name string) error {
 		owner, err := bucket.Owner(ctx, name)

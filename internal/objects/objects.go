@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"iter"
 	"net/url"
 	"os"
 	"path"
@@ -77,35 +76,26 @@ func (p *Prefix) String() string { return "s3://" + p.bucket + "/" + strings.Tri
 // Close frees the connections.
 func (p *Prefix) Close() { p.close() }
 
-// List returns the names and sizes of the objects below the prefix, in the order
-// of their names, as far as they are asked for. The name of an object that is not
-// directly below has slashes in it.
-func (p *Prefix) List(ctx context.Context) iter.Seq2[Listed, error] {
-	return func(yield func(Listed, error) bool) {
-		pages := s3.NewListObjectsV2Paginator(p.client, &s3.ListObjectsV2Input{Bucket: &p.bucket, Prefix: &p.prefix})
-		for pages.HasMorePages() {
-			page, err := pages.NextPage(ctx)
-			if err != nil {
-				yield(Listed{}, p.fault(ctx, "listing objects", "", err))
-				return
-			}
-			for _, o := range page.Contents {
-				name := strings.TrimPrefix(aws.ToString(o.Key), p.prefix)
-				if name == "" || strings.HasSuffix(name, "/") { // consoles make folders as empty objects
-					continue
-				}
-				if !yield(Listed{name, aws.ToInt64(o.Size)}, nil) {
-					return
-				}
+// listLimit is the most objects that List returns.
+const listLimit = 100_000
+
+// List returns the sizes of the objects below the prefix by name, at most 100,000.
+// The name of an object that is not directly below has slashes in it.
+func (p *Prefix) List(ctx context.Context) (map[string]int64, error) {
+	sizes := map[string]int64{}
+	pages := s3.NewListObjectsV2Paginator(p.client, &s3.ListObjectsV2Input{Bucket: &p.bucket, Prefix: &p.prefix})
+	for pages.HasMorePages() && len(sizes) < listLimit {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, p.fault(ctx, "listing objects", "", err)
+		}
+		for _, o := range page.Contents {
+			if name := strings.TrimPrefix(aws.ToString(o.Key), p.prefix); name != "" { // consoles make folders as empty objects
+				sizes[name] = aws.ToInt64(o.Size)
 			}
 		}
 	}
-}
-
-// Listed is an object in a listing.
-type Listed struct {
-	Name string
-	Size int64 // bytes
+	return sizes, nil
 }
 
 // Name is that of an object below the prefix by its URI, without credentials and

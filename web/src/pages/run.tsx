@@ -6,7 +6,7 @@ import { CompareDialog } from '@/run/compare-dialog'
 import { RecipeAsRun, RunDetails, RunFacts } from '@/run/details'
 import { ExportDialog } from '@/run/export'
 import { runQuery } from '@/run/live'
-import { manifestQuery } from '@/run/manifest'
+import { manifestQuery, tableRows } from '@/run/manifest'
 import { RunEnded, RunProgress, useLive } from '@/run/progress'
 import { Result } from '@/run/result'
 import { readView, tables, viewOf, writeView, type Table, type View } from '@/run/search'
@@ -146,7 +146,7 @@ function Completed({
     unmatched_left: summary.left.unmatched,
     unmatched_right: summary.right.unmatched,
     breaks,
-    ...(manifest.data && { candidates: manifest.data.files['candidates.parquet']?.rows ?? 0 }),
+    ...(manifest.data && { candidates: tableRows(manifest.data, 'candidates') }),
   }
   const goTo = (to: Table, filters: Filter[] = []) => onView(viewOf(to, filters))
   return (

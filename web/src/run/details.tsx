@@ -231,7 +231,7 @@ function Evidence({ id, manifest }: { id: string; manifest: Manifest | undefined
             return (
               <li key={name} className="flex items-center gap-2 border-b border-line py-1">
                 <a
-                  href={`/api/runs/${encodeURIComponent(id)}/evidence/${encodeURIComponent(name)}`}
+                  href={`/api/runs/${encodeURIComponent(id)}/evidence/${name.split('/').map(encodeURIComponent).join('/')}`}
                   download
                   title={file ? `SHA-256 ${file.sha256}` : undefined}
                   className="flex min-w-0 flex-1 items-center gap-1.5 text-accent hover:underline pointer-coarse:min-h-9"

@@ -41,6 +41,8 @@ export interface Manifest {
   extras?: Read[]
   recipe: { match?: { name?: string; when?: Condition[]; sum?: Condition }[]; compare?: Condition[] }
   files: Record<string, { sha256: string; bytes: number; rows: number; schema?: Typed[] }>
+  /** The columns of tables that a cluster wrote as folders of parts, by folder. */
+  tables?: Record<string, Typed[]>
 }
 
 /** Asks for the manifest of a completed run, which never changes. */
@@ -58,9 +60,17 @@ export const manifestQuery = (id: string) =>
 // match_id, pass, cardinality, confidence, ambiguous
 const pairColumns = 5
 
+/** How many rows a table has. */
+export function tableRows(manifest: Manifest, table: Table): number {
+  return Object.entries(manifest.files)
+    .filter(([name]) => name === `${table}.parquet` || name.startsWith(`${table}/`))
+    .reduce((all, [, file]) => all + file.rows, 0)
+}
+
 /** The columns of a table; those that show a source's say which. */
 export function columnsOf(manifest: Manifest, table: Table): Column[] {
-  const columns: Column[] = (manifest.files[`${table}.parquet`]?.schema ?? []).map(({ name, type }) => ({ name, type }))
+  const schema = manifest.tables?.[table] ?? manifest.files[`${table}.parquet`]?.schema ?? []
+  const columns: Column[] = schema.map(({ name, type }) => ({ name, type }))
   const shows = (side: Side, from: number, prefix: string) => {
     const read = manifest[side]
     const n = (manifest.evidence === 'keys' ? read.primary_key : read.schema)?.length ?? 0

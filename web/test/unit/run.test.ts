@@ -1,7 +1,7 @@
 import type { Run } from '@/lib/api'
 import { RowWindow, type RowSource } from '@/lib/rows'
 import { after, liveOf, stagesOf, timeLeft, type RunEvent } from '@/run/live'
-import { ageColumn, columnsOf, keyText, openingColumns, recordOf, type Manifest } from '@/run/manifest'
+import { ageColumn, columnsOf, keyText, openingColumns, recordOf, tableRows, type Manifest } from '@/run/manifest'
 import { filterText, rowsOf } from '@/run/records'
 import { choiceOf, readView, viewOf, withChoice, writeView, type View } from '@/run/search'
 import { differenceText, oneOf, whySentence, type Condition } from '@/run/words'
@@ -70,6 +70,14 @@ describe('the tables of a run', () => {
       ...[undefined, undefined, undefined, undefined],
     ])
     expect(columnsOf(manifest, 'breaks')).toEqual([])
+    const { 'matched.parquet': matched, ...others } = manifest.files
+    const parts = {
+      ...manifest,
+      files: { ...others, 'matched/00000.parquet': { rows: 3 }, 'matched/00001.parquet': { rows: 4 } },
+      tables: { matched: matched!.schema! },
+    } as unknown as Manifest
+    expect(columnsOf(parts, 'matched')).toEqual(columnsOf(manifest, 'matched'))
+    expect([tableRows(parts, 'matched'), tableRows(parts, 'breaks')]).toEqual([7, 0])
   })
 
   test('a row leads to its record by its whole key, written as the evidence does', () => {
