@@ -5,7 +5,7 @@
 #   setup.sh build    a C++ compiler, which the embedded engine is linked with
 #   setup.sh node     nothing: succeeds where there is a Node that can build the web app
 #   setup.sh web      Node and Chromium, which the web app is built with and looked at in
-#   setup.sh test     that, PostgreSQL, MariaDB, an S3 server, DuckDB's extensions, schemathesis
+#   setup.sh test     that, PostgreSQL, MariaDB, an S3 server, DuckDB's extensions, schemathesis, Trino
 #
 # Packages are installed on Debian and its relatives, as root. Elsewhere the
 # script says what is missing and fails. Nothing is started: the tests start
@@ -35,6 +35,7 @@ need_test() {
   have sqlite3 || packages+=(sqlite3)
   have ps || packages+=(procps)
   have python3 || packages+=(python3)
+  have mvn || [ -d "$("$here/trino.sh" --where)/lib" ] || packages+=(maven)
   python3 -c 'import ensurepip' >/dev/null 2>&1 || packages+=(python3-venv)
 }
 
@@ -96,6 +97,7 @@ case "${1:-}" in
     go_tool versitygw github.com/versity/versitygw/cmd/versitygw "$versitygw"
     "$here/duckdb-extensions.sh"
     "$here/schemathesis.sh"
+    "$here/trino.sh"
     ;;
   *)
     echo "usage: setup.sh build|node|web|test" >&2

@@ -49,6 +49,11 @@ func (s *S3Server) Bucket(t testing.TB) string {
 	return name
 }
 
+// URI names a prefix of a bucket, with the options but not the credentials that it takes to use it.
+func (s *S3Server) URI(bucket, prefix string) string {
+	return "s3://" + bucket + "/" + prefix + "?endpoint=" + url.QueryEscape(s.Endpoint) + "&region=" + s.Region + "&url_style=path"
+}
+
 // Put stores an object. Key may hold any character.
 func (s *S3Server) Put(t testing.TB, bucket, key string, body []byte) {
 	t.Helper()

@@ -29,6 +29,10 @@ import (
 
 // Main runs the tests of a package, stops what they started, and exits.
 func Main(m *testing.M) {
+	if dir := os.Getenv(keepTrino); dir != "" {
+		os.Exit(keeper(dir))
+	}
+	trino.ready = true
 	code := m.Run()
 	stopAll()
 	os.Exit(code)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
@@ -264,4 +265,18 @@ func (r *recorder) run(f func()) {
 		}
 	}()
 	f()
+}
+
+// TestTrinoIsSharedAndAdmitsNobodyElse also holds that two processes get one cluster.
+func TestTrinoIsSharedAndAdmitsNobodyElse(t *testing.T) {
+	t.Parallel()
+	c := testenv.Trino(t, 2)
+	resp, err := http.Post(c.URL+"/v1/statement", "text/plain", strings.NewReader("SELECT 1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusForbidden {
+		t.Errorf("without the secret: %s", resp.Status)
+	}
 }
