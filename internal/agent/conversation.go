@@ -63,6 +63,7 @@ type turn struct {
 	reply *Said    // being made
 	dirty []string // ids of other messages that changed
 	phase Phase    // at the beginning
+	note  string   // what the model is told of a click
 }
 
 // NewID returns an id that sorts by time.
@@ -337,7 +338,7 @@ func (t *turn) clicked(ctx context.Context, k Click) error {
 			return nil // the next ones are still to be answered
 		}
 		w.Shown = true
-		return t.next(ctx)
+		return t.goOn(ctx, "they have answered all pairs that were shown")
 	case CardUploadRequest:
 		if k.Action == ActSkip {
 			t.say("All right, without that file. Which sources do you want to reconcile?")
@@ -356,10 +357,10 @@ func (t *turn) clicked(ctx context.Context, k Click) error {
 				}
 			}
 			w.dropDraft()
-			return t.next(ctx)
+			return t.goOn(ctx, "draft the rules again without those that were dropped")
 		}
 		w.Agreed = true
-		return t.next(ctx)
+		return t.goOn(ctx, "the rules are right")
 	case CardConfirm:
 		if k.Action == ActDecline {
 			t.say("Nothing was done. What should be different?")

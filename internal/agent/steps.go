@@ -370,6 +370,15 @@ func (t *turn) test(ctx context.Context) error {
 
 // tellTest shows what a back-test of the draft came to, and the buttons to save it.
 func (t *turn) tellTest(tried *Tried) error {
+	if err := t.showTest(tried); err != nil {
+		return err
+	}
+	t.confirmSave()
+	return nil
+}
+
+// showTest shows what a back-test of the draft came to.
+func (t *turn) showTest(tried *Tried) error {
 	w := &t.c.Work
 	w.Agreed = true
 	w.Tested = &Tested{MatchRate: tried.Summary.MatchRate, Disagreements: len(tried.Disagreements)}
@@ -400,7 +409,6 @@ func (t *turn) tellTest(tried *Tried) error {
 	}
 	t.show(Card{Kind: CardRecipeDiff, RecipeDiff: diff})
 	t.show(Card{Kind: CardBacktest, Backtest: test})
-	t.confirmSave()
 	return nil
 }
 
@@ -515,10 +523,29 @@ func encode(v any) string {
 	return string(text)
 }
 
+// label is what an option was called. What its label says may come from the data, so the model gets its kind alone
+// where it may not see that.
+func (t *turn) label(option string) string {
+	for _, m := range t.c.Said {
+		for _, c := range m.Cards {
+			if c.Kind != CardChoice {
+				continue
+			}
+			for _, o := range c.Choice.Options {
+				if o.ID == option && (t.sharesAll() || !strings.HasPrefix(option, "suggest:") && !strings.HasPrefix(option, "filters:")) {
+					return o.Label
+				}
+			}
+		}
+	}
+	return "go on"
+}
+
 // do does what an option says. Options are made here and come back as they were
 // (see Conversation.Answer), so none says what was not offered.
 func (t *turn) do(ctx context.Context, option string) error {
 	w := &t.c.Work
+	label := t.label(option)
 	what, rest, _ := strings.Cut(option, ":")
 	switch what {
 	case "pair":
@@ -565,5 +592,5 @@ func (t *turn) do(ctx context.Context, option string) error {
 		}
 	case "next":
 	}
-	return t.next(ctx)
+	return t.goOn(ctx, label)
 }

@@ -1,0 +1,265 @@
+package agent
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"math/big"
+	"slices"
+	"strings"
+	"unicode"
+
+	"kalla"
+	"kalla/internal/evidence/records"
+	"kalla/internal/job"
+)
+
+// Masks are the tokens that stand for values towards a model, and what they
+// stand for. A token has the shape of its value: letters are letters, digits are
+// digits, all else is as it was. The same value has the same token, so that a
+// model sees what is equal; which value it is it cannot tell.
+type Masks map[string]string
+
+// mostMasks bounds how many tokens a conversation keeps; those after them stand for nothing that can be looked up again.
+const mostMasks = 5000
+
+// mask finds or makes the token of a value.
+func (m Masks) mask(value string, tokens map[string]string) string {
+	if token, ok := tokens[value]; ok {
+		return token
+	}
+	token := value
+	for range 8 { // a token that stands for something else already is no token
+		token = strings.Map(func(r rune) rune {
+			switch {
+			case unicode.IsDigit(r):
+				return '0' + pick(10)
+			case unicode.IsUpper(r):
+				return 'A' + pick(26)
+			case unicode.IsLetter(r), unicode.IsMark(r):
+				return 'a' + pick(26)
+			}
+			return r
+		}, value)
+		if _, taken := m[token]; !taken {
+			break
+		}
+	}
+	if len(m) < mostMasks {
+		m[token] = value
+	}
+	tokens[value] = token
+	return token
+}
+
+// pick is a random number below n. No seed and no key is kept that could undo it.
+func pick(n int64) rune {
+	x, err := rand.Int(rand.Reader, big.NewInt(n))
+	if err != nil {
+		panic(err) // the system has no randomness
+	}
+	return rune(x.Int64())
+}
+
+// unmask puts values back in the place of whole tokens in JSON that a model wrote.
+func (m Masks) unmask(input json.RawMessage) json.RawMessage {
+	var v any
+	if len(m) == 0 || json.Unmarshal(input, &v) != nil {
+		return input
+	}
+	var walk func(any) any
+	walk = func(v any) any {
+		switch v := v.(type) {
+		case string:
+			if value, ok := m[v]; ok {
+				return value
+			}
+			return v
+		case []any:
+			for i := range v {
+				v[i] = walk(v[i])
+			}
+			return v
+		case map[string]any:
+			for k := range v {
+				v[k] = walk(v[k])
+			}
+			return v
+		}
+		return v
+	}
+	text, err := json.Marshal(walk(v))
+	if err != nil {
+		return input
+	}
+	return text
+}
+
+// veil is how a result of a tool is shown to a model.
+type veil struct {
+	masks  Masks
+	tokens map[string]string // by value
+	shared func(source string) bool
+}
+
+// Mask returns what a model may see of a result of a tool: the values of sources
+// that are not shared are tokens of masks, which grows. Names of columns and sources, types, counts and
+// figures over many records are as they are.
+func Mask(result any, masks Masks, shared func(source string) bool) any {
+	v := &veil{masks: masks, tokens: make(map[string]string, len(masks)), shared: shared}
+	for token, value := range masks {
+		v.tokens[value] = token
+	}
+	return v.result(result)
+}
+
+func (v *veil) value(s *string) *string {
+	if s == nil || *s == "" {
+		return s
+	}
+	token := v.masks.mask(*s, v.tokens)
+	return &token
+}
+
+func (v *veil) rows(rows [][]*string) [][]*string {
+	out := make([][]*string, len(rows))
+	for i, row := range rows {
+		out[i] = make([]*string, len(row))
+		for k := range row {
+			out[i][k] = v.value(row[k])
+		}
+	}
+	return out
+}
+
+func (v *veil) result(result any) any {
+	switch r := result.(type) {
+	case *SourceData:
+		if v.shared(r.Source) {
+			return r
+		}
+		out := *r
+		out.Rows = v.rows(r.Rows)
+		return &out
+	case *SourceProfile:
+		if v.shared(r.Source) {
+			return r
+		}
+		out := *r
+		out.Columns = slices.Clone(r.Columns)
+		for i := range out.Columns {
+			c := &out.Columns[i]
+			c.Min, c.Max = v.value(c.Min), v.value(c.Max)
+			c.Samples = slices.Clone(c.Samples)
+			for k := range c.Samples {
+				c.Samples[k] = *v.value(&c.Samples[k])
+			}
+		}
+		return &out
+	case *Proposed:
+		out := *r
+		out.Pairs = slices.Clone(r.Pairs)
+		for i := range out.Pairs {
+			out.Pairs[i].Left, out.Pairs[i].Right = v.record(r.Pairs[i].Left, r.Left), v.record(r.Pairs[i].Right, r.Right)
+		}
+		return &out
+	case *Drafted:
+		return v.drafted(r)
+	case *Tried:
+		return v.tried(r)
+	case *Explained:
+		return v.explained(r)
+	case *Checked:
+		return r
+	case *SourceList:
+		return r
+	}
+	return result
+}
+
+func (v *veil) record(r job.Record, source string) job.Record {
+	if v.shared(source) {
+		return r
+	}
+	out := job.Record{Key: map[string]string{}, Columns: r.Columns, Values: v.rows([][]*string{r.Values})[0]}
+	for k, value := range r.Key {
+		out.Key[k] = *v.value(&value)
+	}
+	return out
+}
+
+// drafted leaves out what quotes records: examples against a rule, and the comments of the recipe.
+func (v *veil) drafted(r *Drafted) *Drafted {
+	if v.shared(r.Left.Alias) && v.shared(r.Right.Alias) {
+		return r
+	}
+	out := *r
+	out.Document, out.Suggestions = plain(r.Document), nil
+	out.Rules = slices.Clone(r.Rules)
+	for i := range out.Rules {
+		out.Rules[i].CounterExamples = nil
+		out.Rules[i].Alternatives = slices.Clone(out.Rules[i].Alternatives)
+	}
+	out.Lessons = slices.Clone(r.Lessons)
+	for i := range out.Lessons {
+		out.Lessons[i].Text = ""
+	}
+	return &out
+}
+
+func (v *veil) tried(r *Tried) *Tried {
+	test := *r.Backtest
+	test.Pairs, test.Disagreements = nil, slices.Clone(r.Disagreements)
+	for i := range test.Disagreements {
+		d := &test.Disagreements[i]
+		if !v.shared(r.Left) || !v.shared(r.Right) {
+			d.Why = "" // it may name another record
+		}
+		d.Example.Left, d.Example.Right = v.key(d.Example.Left, r.Left), v.key(d.Example.Right, r.Right)
+	}
+	out := *r
+	out.Backtest = &test
+	return &out
+}
+
+func (v *veil) key(key map[string]string, source string) map[string]string {
+	return v.record(job.Record{Key: key}, source).Key
+}
+
+// explained masks a record of a run, whatever its sources were: a run may be of any.
+func (v *veil) explained(r *Explained) *Explained {
+	if v.shared("") {
+		return r
+	}
+	rows := func(x records.Rows) records.Rows { return records.Rows{Columns: x.Columns, Rows: v.rows(x.Rows)} }
+	rec := *r.Record
+	rec.Key, rec.Fields = *v.value(&rec.Key), rows(rec.Fields)
+	rec.Rivals = nil
+	rec.Matches = slices.Clone(rec.Matches)
+	for i := range rec.Matches {
+		m := &rec.Matches[i]
+		m.Left, m.Right, m.Pairs, m.Breaks = rows(m.Left), rows(m.Right), rows(m.Pairs), rows(m.Breaks)
+	}
+	if rec.Unmatched != nil {
+		u := *rec.Unmatched
+		u.ClosestKey, u.TakenBy = v.value(u.ClosestKey), v.value(u.TakenBy)
+		if u.Closest != nil {
+			closest := rows(*u.Closest)
+			u.Closest = &closest
+		}
+		u.Conditions = slices.Clone(u.Conditions)
+		for i := range u.Conditions {
+			u.Conditions[i].LeftValue, u.Conditions[i].RightValue = v.value(u.Conditions[i].LeftValue), v.value(u.Conditions[i].RightValue)
+		}
+		rec.Unmatched = &u
+	}
+	return &Explained{r.RunID, &rec}
+}
+
+// maskError is what a model may see of an error: what a source holds may be quoted in it.
+func maskError(err error, shared bool) string {
+	text := err.Error()
+	if code := kalla.CodeOf(err); !shared && (code == kalla.CodeSource || code == kalla.CodeEngine || code == kalla.CodeBadKey || code == kalla.CodeInternal) {
+		text = "it failed; the person sees why (class " + string(code) + ")"
+	}
+	return text
+}
