@@ -25,8 +25,12 @@ func noEnv(string) (string, bool) { return "", false }
 // draft drafts a recipe for two files of a folder, and reads it back from what it writes.
 func draft(t *testing.T, dir, left, right string) (*infer.Proposal, *kalla.Recipe) {
 	t.Helper()
-	ctx := context.Background()
-	p, err := propose(ctx, t, dir, left, right)
+	return guided(t, dir, left, right, infer.Guidance{})
+}
+
+func guided(t *testing.T, dir, left, right string, guidance infer.Guidance) (*infer.Proposal, *kalla.Recipe) {
+	t.Helper()
+	p, err := proposeWith(context.Background(), t, dir, left, right, guidance)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,6 +52,11 @@ func draft(t *testing.T, dir, left, right string) (*infer.Proposal, *kalla.Recip
 
 func propose(ctx context.Context, t *testing.T, dir, left, right string) (*infer.Proposal, error) {
 	t.Helper()
+	return proposeWith(ctx, t, dir, left, right, infer.Guidance{})
+}
+
+func proposeWith(ctx context.Context, t *testing.T, dir, left, right string, guidance infer.Guidance) (*infer.Proposal, error) {
+	t.Helper()
 	s, err := duckdb.Open(ctx, engine.Limits{Threads: 2})
 	if err != nil {
 		t.Fatal(err)
@@ -60,7 +69,7 @@ func propose(ctx context.Context, t *testing.T, dir, left, right string) (*infer
 		}
 		return engine.Input{Source: src}
 	}
-	return infer.Draft(ctx, s, input(left), input(right), infer.Guidance{})
+	return infer.Draft(ctx, s, input(left), input(right), guidance)
 }
 
 // run reconciles with a recipe and returns the matched pairs as "left=right" keys.
