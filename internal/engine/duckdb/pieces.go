@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"kalla"
 	"kalla/internal/engine"
@@ -210,8 +212,33 @@ func (s *Session) writePiece(ctx context.Context, p engine.Piece) (rows int64, e
 			}
 			return 0, err
 		}
+		pid, err := s.remote(ctx, p.Source.Type, p.Catalog, "SELECT pg_backend_pid()::text AS pid", 1)
+		if err != nil {
+			return 0, err
+		}
+		defer context.AfterFunc(ctx, func() { s.cancelBackend(p.Source, *pid[0][0]) })()
 	}
 	return s.copyObjects(ctx, p.Query, p.Object)
+}
+
+// cancelTime is what a server has to answer that it ends a query.
+const cancelTime = 5 * time.Second
+
+// cancelBackend ends what a PostgreSQL server does for a connection, of which the
+// engine would otherwise read the whole result before it stops. It uses another session, as
+// this one is busy. If it fails, the connection ends with the result.
+func (s *Session) cancelBackend(src source.Source, pid string) {
+	ctx, cancel := context.WithTimeout(context.Background(), cancelTime)
+	defer cancel()
+	other, err := Open(ctx, engine.Limits{Memory: 64 << 20, Threads: 1, TempDir: filepath.Dir(s.temp.Path()), Extensions: s.extensions})
+	if err != nil {
+		return
+	}
+	defer other.Close()
+	catalog, err := other.attach(ctx, src)
+	if err == nil {
+		_, _ = other.remote(ctx, src.Type, catalog, "SELECT pg_cancel_backend("+pid+")::text AS done", 1)
+	}
 }
 
 // forget removes what a piece brought along.
