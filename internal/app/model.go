@@ -27,6 +27,7 @@ type ModelConfig struct {
 	Key          string // of it; empty where it needs none
 	Name         string // of the model; empty means a default of Anthropic's
 	Prices       string // see ParsePrices; empty means those that are known
+	Budget       agent.Budget
 	// LookupEnv tells of a proxy: HTTPS_PROXY, HTTP_PROXY, NO_PROXY. It may be nil.
 	LookupEnv func(name string) (string, bool)
 }

@@ -202,11 +202,15 @@ func (s *Server) open(ctx context.Context, cfg ServerConfig) error {
 	if err != nil {
 		return err
 	}
+	model, err := Model(cfg.Model)
+	if err != nil {
+		return err
+	}
 	s.server, err = server.New(server.Config{
 		Version: Version, Mode: cfg.Mode, Store: store, Auth: s.auth, Records: found, Query: reader,
 		Scheduler: scheduler, SchedulerURL: cfg.SchedulerURL, CallbackURL: cfg.CallbackURL, WorkerToken: cfg.WorkerToken, CallbackKey: cfg.CallbackKey,
 		Storage: cfg.Storage, DemoDir: cfg.DemoDir, MaxUpload: cfg.MaxUpload, TempDir: cfg.Limits.TempDir, LookupEnv: cfg.LookupEnv,
-		Web: web.FS(), Log: cfg.Log, Lease: cfg.Lease,
+		Model: model, Budget: cfg.Model.Budget, Web: web.FS(), Log: cfg.Log, Lease: cfg.Lease,
 	})
 	return err
 }

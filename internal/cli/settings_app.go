@@ -4,9 +4,13 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
+	"github.com/shopspring/decimal"
+
+	"kalla/internal/agent"
 	"kalla/internal/app"
 	"kalla/internal/server/auth"
 	"kalla/internal/source"
@@ -44,6 +48,8 @@ const (
 	keyModelURL      = "model_url"
 	keyModelKey      = "model_key"
 	keyModelPrices   = "model_prices"
+	keyModelCost     = "model_max_cost"
+	keyModelTokens   = "model_max_tokens"
 )
 
 var appSettings = []setting{
@@ -102,6 +108,10 @@ var appSettings = []setting{
 	{key: keyModelKey, of: kallaProgram, env: []string{"KALLA_MODEL_KEY"}, mask: hide, help: "key of that endpoint, if it needs one"},
 	{key: keyModelPrices, of: kallaProgram, env: []string{"KALLA_MODEL_PRICES"}, check: func(v string) error { _, err := app.ParsePrices(v); return err },
 		help: "US dollars for a million tokens of that model: input,output or input,output,cache read,cache write"},
+	{key: keyModelCost, of: kallaProgram, env: []string{"KALLA_MODEL_MAX_COST"}, check: checkCost,
+		help: "most that a conversation may cost, in US dollars, if the prices are known (default: no bound)"},
+	{key: keyModelTokens, of: kallaProgram, env: []string{"KALLA_MODEL_MAX_TOKENS"}, check: checkTokens,
+		help: "most tokens that a conversation may take, cached ones too (default: no bound)"},
 }
 
 func hide(string) string { return "***" }
@@ -177,11 +187,27 @@ func rolesByClaim(v string) (map[string]auth.Role, error) {
 	return out, nil
 }
 
-// model is which language model the assistant asks.
+func checkCost(v string) error {
+	if d, err := decimal.NewFromString(v); err != nil || !d.IsPositive() {
+		return fmt.Errorf("%q is not an amount of US dollars such as 2.50", v)
+	}
+	return nil
+}
+
+func checkTokens(v string) error {
+	if n, err := strconv.ParseInt(v, 10, 64); err != nil || n < 1 {
+		return fmt.Errorf("%q is not a number of tokens such as 500000", v)
+	}
+	return nil
+}
+
+// model is which language model the assistant asks, and how much of it.
 func (c *command) model() app.ModelConfig {
 	s := c.settings
+	tokens, _ := strconv.ParseInt(s.get(keyModelTokens), 10, 64) // checked when it was read
 	return app.ModelConfig{
 		AnthropicKey: s.get(keyAnthropic), AnthropicURL: s.get(keyAnthropicURL), URL: s.get(keyModelURL), Key: s.get(keyModelKey),
-		Name: s.get(keyModel), Prices: s.get(keyModelPrices), LookupEnv: c.env.LookupEnv,
+		Name: s.get(keyModel), Prices: s.get(keyModelPrices),
+		Budget: agent.Budget{Tokens: tokens, Cost: s.get(keyModelCost)}, LookupEnv: c.env.LookupEnv,
 	}
 }

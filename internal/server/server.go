@@ -228,6 +228,7 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /healthz", s.healthz)
 	mux.HandleFunc("GET /readyz", s.readyz)
 	mux.Handle("GET /metrics", s.metrics.handler(s))
+	mux.Handle("/mcp", s.mcp())
 	mux.HandleFunc("/", s.serveWeb)
 	return s.guard(mux)
 }
