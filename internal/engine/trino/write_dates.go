@@ -65,14 +65,14 @@ func dateAdd(w *writer, c *gate.Call, args []value) value {
 }
 
 func datePart(w *writer, c *gate.Call, args []value) value {
-	return part(w, c, literalText(c, 0), args[1])
+	return datePartOf(w, c, literalText(c, 0), args[1])
 }
 
 func partNamed(name string) callWriter {
-	return func(w *writer, c *gate.Call, args []value) value { return part(w, c, name, args[0]) }
+	return func(w *writer, c *gate.Call, args []value) value { return datePartOf(w, c, name, args[0]) }
 }
 
-func part(w *writer, c *gate.Call, name string, v value) value {
+func datePartOf(w *writer, c *gate.Call, name string, v value) value {
 	v = w.precise(w.aTime(c, v, sqlType{}))
 	return value{sql: name + "(" + v.sql + ")", t: bigint}
 }
