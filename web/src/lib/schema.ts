@@ -209,6 +209,114 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/chat": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Say something to the assistant; the answer comes as events */
+        post: operations["chat"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/chat/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One's conversations, newest first */
+        get: operations["list-chats"];
+        put?: never;
+        /** Begin a conversation */
+        post: operations["begin-chat"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/chat/sessions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A conversation with its messages */
+        get: operations["get-chat"];
+        put?: never;
+        post?: never;
+        /** Delete a conversation; what was saved and run stays */
+        delete: operations["delete-chat"];
+        options?: never;
+        head?: never;
+        /** Rename a conversation, or say whose values the model may see */
+        patch: operations["change-chat"];
+        trace?: never;
+    };
+    "/api/chat/sessions/{id}/actions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Answer a card */
+        post: operations["click-chat"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/chat/sessions/{id}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Follow a conversation (server-sent events)
+         * @description Events called session, message, delta and removed, each a ChatEvent whose id is its number. A connection that broke goes on after Last-Event-ID. The stream has no end.
+         */
+        get: operations["follow-chat"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/chat/sessions/{id}/stop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Stop the answer that is being made */
+        post: operations["stop-chat"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/demo": {
         parameters: {
             query?: never;
@@ -602,6 +710,26 @@ export interface paths {
          * @description With ranges. The ETag is the SHA-256 that the manifest holds.
          */
         get: operations["get-evidence-file"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/runs/{run_id}/evidence/{table}/{part}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A part of a table that a cluster wrote, as it is
+         * @description Columns go by position, as the manifest names them; an export as Parquet has them in one file. With ranges and an ETag as well.
+         */
+        get: operations["get-evidence-part"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1067,6 +1195,253 @@ export interface components {
             store: "postgres" | "sqlite";
             version: string;
         };
+        AgentBacktest: {
+            /** @description Of the saved version over the same records */
+            base?: components["schemas"]["Summary"];
+            /** @description version 3 */
+            base_label?: string;
+            changes?: {
+                [key: string]: {
+                    [key: string]: number;
+                };
+            };
+            /** @description Pairs of which a person said otherwise */
+            disagreements: components["schemas"]["JobDisagreement"][] | null;
+            /**
+             * Format: int64
+             * @description Pairs of which a person has said whether they belong together
+             */
+            examples: number;
+            recipe_id: string;
+            summary: components["schemas"]["Summary"];
+        };
+        AgentBudget: {
+            /** @description US dollars, as decimal text */
+            cost?: string;
+            /**
+             * Format: int64
+             * @description All tokens, cached ones too
+             */
+            tokens?: number;
+        };
+        AgentCalled: {
+            error?: string;
+            /** Format: int64 */
+            ms: number;
+            name: string;
+            title: string;
+        };
+        AgentCard: {
+            /** @description The click that it took */
+            answer?: components["schemas"]["AgentClick"];
+            backtest?: components["schemas"]["AgentBacktest"];
+            choice?: components["schemas"]["AgentChoice"];
+            confirm?: components["schemas"]["AgentConfirm"];
+            /** @description Unique in the conversation */
+            id: string;
+            /** @enum {string} */
+            kind: "match_proposal" | "upload_request" | "sample_table" | "rule_summary" | "recipe_diff" | "backtest" | "confirm" | "progress" | "result" | "choice";
+            match_proposal?: components["schemas"]["AgentMatchProposal"];
+            /** @description Whether it takes a click */
+            open: boolean;
+            progress?: components["schemas"]["AgentProgress"];
+            recipe_diff?: components["schemas"]["AgentRecipeDiff"];
+            result?: components["schemas"]["AgentResult"];
+            rule_summary?: components["schemas"]["AgentRuleSummary"];
+            sample_table?: components["schemas"]["AgentSampleTable"];
+            upload_request?: components["schemas"]["AgentUploadRequest"];
+        };
+        AgentChoice: {
+            options: components["schemas"]["AgentOption"][] | null;
+            question?: string;
+        };
+        AgentClick: {
+            /** @enum {string} */
+            action: "accept" | "reject" | "skip" | "uploaded" | "keep" | "drop" | "choose" | "approve" | "decline";
+            /** @description Of an upload request: what the source is to be called; made from the name of the file where it is missing */
+            alias?: string;
+            card_id: string;
+            /** @description Of a choice: the id of the option */
+            option?: string;
+            /** @description Of a rule summary: the ids of the rules to drop */
+            rules?: string[] | null;
+            /** @description Of an upload request: the confirmed upload */
+            upload_id?: string;
+        };
+        AgentConfirm: {
+            /** @description Label of the button */
+            approve: string;
+            /** @description What will be done, in words */
+            details: string[] | null;
+            /** @description Of what is approved: nothing is done if that has changed */
+            digest: string;
+            /** @description Of save_recipe: the recipe is run when it is saved */
+            run?: boolean;
+            /** @description Save the recipe */
+            title: string;
+            /** @description save_recipe, run_full */
+            tool: string;
+        };
+        AgentCoverage: {
+            alias: string;
+            /** Format: int64 */
+            matched: number;
+            /** Format: int64 */
+            total: number;
+        };
+        AgentFieldPair: {
+            /** @description Right − left where both are numbers (as they are written) or dates (3 days) */
+            difference?: string;
+            /** @description Column */
+            left: string;
+            /** @description null for NULL */
+            left_value: string | null;
+            /** @description Column */
+            right: string;
+            /** @description null for NULL */
+            right_value: string | null;
+            /** @description Whether the values are written alike */
+            same: boolean;
+        };
+        AgentMatchProposal: {
+            fields: components["schemas"]["AgentFieldPair"][] | null;
+            left: components["schemas"]["JobRecord"];
+            /** @description Name of the pass that matches them */
+            pass?: string;
+            right: components["schemas"]["JobRecord"];
+            /**
+             * @description Why it is asked: pass, ambiguous, or near (the closest pair that is no match)
+             * @enum {string}
+             */
+            why: "pass" | "ambiguous" | "near";
+        };
+        AgentOption: {
+            detail?: string;
+            id: string;
+            label: string;
+        };
+        AgentProgress: {
+            recipe_id: string;
+            run_id: string;
+        };
+        AgentRecipeDiff: {
+            /** @description YAML of the recipe */
+            after: string;
+            /** @description YAML of the saved version */
+            before?: string;
+            /** @description What changes, in words */
+            changes?: string[] | null;
+            /**
+             * Format: int64
+             * @description The saved version that it changes; 0 for a new recipe
+             */
+            from?: number;
+            name: string;
+            recipe_id: string;
+            /** @description The recipe in words */
+            sentences: components["schemas"]["AgentSentence"][] | null;
+        };
+        AgentResult: {
+            error?: string;
+            hint?: string;
+            recipe_id: string;
+            run_id: string;
+            /** @enum {string} */
+            status: "completed" | "failed" | "cancelled";
+            summary?: components["schemas"]["Summary"];
+        };
+        AgentRule: {
+            /** Format: int64 */
+            agree: number;
+            /** @description What could stand in its place */
+            alternatives?: components["schemas"]["AgentOption"][] | null;
+            /** @description What speaks against it */
+            counter_examples?: string[] | null;
+            /** @description A person dropped it; it is not in the recipe */
+            dropped?: boolean;
+            /** @description The same in every draft of the same sources */
+            id: string;
+            /** Format: int64 */
+            of: number;
+            /** @description The field of the recipe: match[0].when[1] */
+            path: string;
+            /** @description What speaks for it: 98.2% of 9,310 pairs agree */
+            support: string;
+            /** @description In words */
+            what: string;
+        };
+        AgentRuleSummary: {
+            left: components["schemas"]["AgentCoverage"];
+            /** @description What the confirmed and rejected pairs changed */
+            lessons?: components["schemas"]["JobLesson"][] | null;
+            right: components["schemas"]["AgentCoverage"];
+            rules: components["schemas"]["AgentRule"][] | null;
+        };
+        AgentSaid: {
+            /** Format: date-time */
+            at: string;
+            /** @description Of the assistant: the model, or empty for the assistant without one */
+            by?: string;
+            cards?: components["schemas"]["AgentCard"][] | null;
+            /** @description Unique in the conversation; sorts by time */
+            id: string;
+            partial?: boolean;
+            /** @enum {string} */
+            role: "user" | "assistant";
+            /** @description Plain text; of the assistant Markdown without HTML */
+            text: string;
+            /** @description What the assistant called to find out */
+            tools?: components["schemas"]["AgentCalled"][] | null;
+        };
+        AgentSampleTable: {
+            columns: components["schemas"]["JobColumn"][] | null;
+            filters?: components["schemas"]["JobFilter"][] | null;
+            /** @description Values as text, null for NULL */
+            rows: ((string | null)[] | null)[] | null;
+            /** @enum {string} */
+            side?: "left" | "right";
+            /** @description Alias */
+            source: string;
+            /**
+             * Format: int64
+             * @description All rows that pass
+             */
+            total_rows?: number;
+            /** @description The filters in words */
+            words?: string[] | null;
+        };
+        AgentScope: {
+            filters?: components["schemas"]["JobFilter"][] | null;
+            source: string;
+        };
+        AgentSentence: {
+            /** @description The field that it explains */
+            path: string;
+            text: string;
+        };
+        AgentSpent: {
+            /** Format: int64 */
+            cache_read: number;
+            /** Format: int64 */
+            cache_write: number;
+            /** @description US dollars, as decimal text; empty where the price is not known */
+            cost?: string;
+            /** Format: int64 */
+            input: number;
+            /** Format: int64 */
+            output: number;
+        };
+        AgentUploadRequest: {
+            /** @description What it should hold */
+            hint: string;
+            /**
+             * @description What it is for, where that is known
+             * @enum {string}
+             */
+            side?: "left" | "right";
+            /** @description Upload the payments */
+            title: string;
+        };
         Approval: {
             comment: string;
             /** Format: date-time */
@@ -1100,6 +1475,106 @@ export interface components {
             whole: boolean;
             /** @description What is wrong with it */
             why?: string;
+        };
+        ChatDelta: {
+            message_id: string;
+            text?: string;
+            /** @description Title of what the assistant is doing: Look at the source */
+            tool?: string;
+        };
+        ChatDetail: {
+            budget?: components["schemas"]["AgentBudget"];
+            /** Format: date-time */
+            created_at: string;
+            id: string;
+            /**
+             * Format: int64
+             * @description Follow the events after this one
+             */
+            last_event: number;
+            left?: components["schemas"]["AgentScope"];
+            /** @description Oldest first */
+            messages: components["schemas"]["AgentSaid"][] | null;
+            /** @description Which model answers; empty for the assistant without one */
+            model?: string;
+            /** @enum {string} */
+            phase: "greeting" | "intent" | "scoping" | "demonstration" | "inference" | "validation" | "execution";
+            /** @description All of them, in order */
+            phases: components["schemas"]["ChatPhase"][] | null;
+            /** @description Of the recipe that was saved */
+            recipe_id?: string;
+            right?: components["schemas"]["AgentScope"];
+            /** @description Of the last run of it */
+            run_id?: string;
+            share_values: string[] | null;
+            spent: components["schemas"]["AgentSpent"];
+            /** @enum {string} */
+            status: "idle" | "working";
+            title: string;
+            /** Format: date-time */
+            updated_at: string;
+        };
+        ChatEvent: {
+            delta?: components["schemas"]["ChatDelta"];
+            /** @enum {string} */
+            kind: "session" | "message" | "delta" | "removed";
+            message?: components["schemas"]["AgentSaid"];
+            removed?: string[] | null;
+            /** Format: int64 */
+            seq: number;
+            session?: components["schemas"]["ChatSession"];
+        };
+        ChatInput: {
+            /** @description Id of a message of the person's that this one replaces: it and all behind it go */
+            edit?: string;
+            message: string;
+            /** @description A new conversation where it is missing */
+            session_id?: string;
+        };
+        ChatPhase: {
+            done: boolean;
+            phase: string;
+            title: string;
+        };
+        ChatSession: {
+            budget?: components["schemas"]["AgentBudget"];
+            /** Format: date-time */
+            created_at: string;
+            id: string;
+            /**
+             * Format: int64
+             * @description Follow the events after this one
+             */
+            last_event: number;
+            left?: components["schemas"]["AgentScope"];
+            /** @description Which model answers; empty for the assistant without one */
+            model?: string;
+            /** @enum {string} */
+            phase: "greeting" | "intent" | "scoping" | "demonstration" | "inference" | "validation" | "execution";
+            /** @description All of them, in order */
+            phases: components["schemas"]["ChatPhase"][] | null;
+            /** @description Of the recipe that was saved */
+            recipe_id?: string;
+            right?: components["schemas"]["AgentScope"];
+            /** @description Of the last run of it */
+            run_id?: string;
+            share_values: string[] | null;
+            spent: components["schemas"]["AgentSpent"];
+            /** @enum {string} */
+            status: "idle" | "working";
+            title: string;
+            /** Format: date-time */
+            updated_at: string;
+        };
+        ChatSessionInput: {
+            /** @description Aliases of the sources whose values the model may see as they are; those of others reach it masked */
+            share_values?: string[];
+            title?: string;
+        };
+        ChatStarted: {
+            /** @description Of the person's message */
+            message_id?: string;
+            session_id: string;
         };
         CreateTokenInputBody: {
             /**
@@ -1136,6 +1611,7 @@ export interface components {
         EngineInfo: {
             name: string;
             version: string;
+            why?: string;
         };
         EvidenceCheck: {
             detail: string;
@@ -1200,6 +1676,16 @@ export interface components {
             /** Format: int64 */
             unmatched_right_count: number;
         };
+        JobDisagreement: {
+            example: components["schemas"]["JobExample"];
+            /** @description What the recipe does with the two records */
+            why: string;
+        };
+        JobDraftAlternative: {
+            id: string;
+            support: string;
+            what: string;
+        };
         JobDraftCoverage: {
             /** Format: int64 */
             matched: number;
@@ -1207,8 +1693,34 @@ export interface components {
             total: number;
         };
         JobDraftEvidence: {
+            /**
+             * Format: int64
+             * @description Records or pairs that speak for it
+             */
+            agree: number;
+            alternatives?: components["schemas"]["JobDraftAlternative"][] | null;
             counter_examples?: string[] | null;
+            /** @description Of what is proposed, the same in every draft of the same sources */
+            id: string;
+            /**
+             * Format: int64
+             * @description So many looked at; 0 where there is nothing to count
+             */
+            of: number;
             path: string;
+            support: string;
+            what: string;
+        };
+        JobDraftSuggestion: {
+            filter: components["schemas"]["JobFilter"];
+            id: string;
+            /**
+             * Format: int64
+             * @description That it leaves out
+             */
+            records: number;
+            /** @enum {string} */
+            side: "left" | "right";
             support: string;
             what: string;
         };
@@ -1254,6 +1766,15 @@ export interface components {
             /** @description Why that engine */
             why: string;
         };
+        JobExample: {
+            left: {
+                [key: string]: string;
+            };
+            match: boolean;
+            right: {
+                [key: string]: string;
+            };
+        };
         JobFailure: {
             /** @description source, recipe, engine, limit, evidence, bad_key, proof, cancelled, internal */
             code: string;
@@ -1271,6 +1792,19 @@ export interface components {
             op: "eq" | "neq" | "gt" | "gte" | "lt" | "lte" | "between" | "in" | "like" | "is_null" | "not_null";
             /** @description A text, number or boolean; two of them in a list for between, any number for in, none for is_null and not_null */
             value?: unknown;
+        };
+        JobLesson: {
+            /**
+             * Format: int64
+             * @description Index of the example
+             */
+            example: number;
+            /** @description Ids of the evidence that it changed */
+            rules?: string[] | null;
+            /** @description What changed, or why nothing did */
+            text: string;
+            /** @enum {string} */
+            verdict: "held" | "learned" | "conflicts" | "not_found";
         };
         JobNode: {
             id: string;
@@ -1306,6 +1840,14 @@ export interface components {
             total_left?: number;
             /** Format: int64 */
             total_right?: number;
+        };
+        JobRecord: {
+            columns: string[] | null;
+            key: {
+                [key: string]: string;
+            };
+            /** @description As text, null for NULL */
+            values: (string | null)[] | null;
         };
         JobSource: {
             alias: string;
@@ -1493,15 +2035,24 @@ export interface components {
             document: string;
             evidence: components["schemas"]["JobDraftEvidence"][] | null;
             left: components["schemas"]["JobDraftCoverage"];
+            /** @description What the examples changed */
+            lessons?: components["schemas"]["JobLesson"][] | null;
             recipe: unknown;
             right: components["schemas"]["JobDraftCoverage"];
             sentences: components["schemas"]["Sentence"][] | null;
+            suggestions?: components["schemas"]["JobDraftSuggestion"][] | null;
         };
         RecipeDraftInput: {
+            /** @description Ids of alternatives, keys or column pairs that it shall take */
+            choose?: string[] | null;
+            /** @description Pairs of which it is known whether they belong together */
+            examples?: components["schemas"]["JobExample"][] | null;
             left: components["schemas"]["DraftSource"];
             name?: string;
             recipe_id?: string;
             right: components["schemas"]["DraftSource"];
+            /** @description Ids of evidence: what the draft shall do without */
+            without?: string[] | null;
         };
         RecipeItem: {
             description: string;
@@ -1961,6 +2512,7 @@ export interface components {
             matches: number;
             /** Format: int64 */
             pairs: number;
+            parts?: boolean;
             passes: components["schemas"]["PassSummary"][] | null;
             reasons: {
                 [key: string]: {
@@ -2534,6 +3086,305 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    chat: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChatInput"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChatStarted"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-chats": {
+        parameters: {
+            query?: {
+                /** @description Of the page before: see Link */
+                cursor?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    Link?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChatSession"][] | null;
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "begin-chat": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChatSessionInput"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChatDetail"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-chat": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChatDetail"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "delete-chat": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Done"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "change-chat": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChatSessionInput"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChatSession"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "click-chat": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AgentClick"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChatStarted"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "follow-chat": {
+        parameters: {
+            query?: {
+                /** @description Instead of the header */
+                last_event_id?: number;
+            };
+            header?: {
+                "Last-Event-ID"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The events */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "stop-chat": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChatSession"];
+                };
             };
             /** @description A problem */
             default: {
@@ -3474,6 +4325,39 @@ export interface operations {
             path: {
                 run_id: string;
                 file: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-evidence-part": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+                table: "matched" | "unmatched_left" | "unmatched_right" | "breaks" | "candidates";
+                part: string;
             };
             cookie?: never;
         };
