@@ -61,6 +61,7 @@ type turn struct {
 	c     *Conversation
 	sink  Sink
 	reply *Said    // being made
+	cards int      // shown so far
 	dirty []string // ids of other messages that changed
 	phase Phase    // at the beginning
 	note  string   // what the model is told of a click
@@ -254,9 +255,17 @@ func (t *turn) say(format string, args ...any) {
 	t.reply.Text += text
 }
 
-// show adds a card to the answer.
+// show adds a card to the answer, in the place of an earlier one that it outdates.
 func (t *turn) show(c Card) {
-	c.ID = fmt.Sprintf("%s-%d", t.reply.ID, len(t.reply.Cards)+1)
+	switch c.Kind {
+	case CardRuleSummary, CardRecipeDiff, CardBacktest, CardChoice:
+		t.reply.Cards = slices.DeleteFunc(t.reply.Cards, func(x Card) bool { return x.Kind == c.Kind })
+	case CardSampleTable:
+		t.reply.Cards = slices.DeleteFunc(t.reply.Cards, func(x Card) bool { return x.Kind == c.Kind && x.SampleTable.Source == c.SampleTable.Source })
+	default:
+	}
+	t.cards++
+	c.ID = fmt.Sprintf("%s-%d", t.reply.ID, t.cards)
 	_, c.Open = clicks[c.Kind]
 	t.reply.Cards = append(t.reply.Cards, c)
 }

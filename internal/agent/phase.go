@@ -58,7 +58,7 @@ var stages = []stage{
 		[]string{ToolLoadScoped, ToolProposeMatch, ToolInferRules}, 3,
 		"Show pairs of records with propose_match, so that the person confirms or rejects them by clicking. When they have, or do not want to, go on with infer_rules."},
 	{Inference, "Rules", func(w *Work) bool { return w.Agreed && w.Draft != nil }, func(w *Work) { w.dropDraft() },
-		[]string{ToolLoadScoped, ToolProposeMatch, ToolInferRules, ToolBuildRecipe, ToolValidateRecipe}, 4,
+		[]string{ToolLoadScoped, ToolProposeMatch, ToolInferRules, ToolBuildRecipe, ToolValidateRecipe, ToolRunSample}, 4,
 		"Draft the rules with infer_rules and explain the doubtful ones in plain words: what supports them, what contradicts them. The person drops rules by clicking; a tolerance that they name goes into " +
 			"build_recipe. Write SQL or YAML of your own only where no rule says it, and pass it to validate_recipe. When the person is content, go on with run_sample."},
 	{Validation, "Test", func(w *Work) bool { return w.Saved != nil }, func(w *Work) { w.Tested, w.Saved, w.Run = nil, nil, "" },

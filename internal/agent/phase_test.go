@@ -63,12 +63,14 @@ func TestPhaseProperties(t *testing.T) {
 		step := map[string]func(*rapid.T){
 			"greet":   func(*rapid.T) { w.Greeted = true },
 			"sources": func(t *rapid.T) { w.SetSources("a", rapid.SampledFrom([]string{"b", "c"}).Draw(t, "right")) },
-			"filters": func(t *rapid.T) { w.SetFilters(rapid.SampledFrom([]kalla.Side{kalla.Left, kalla.Right}).Draw(t, "side"), nil) },
-			"scoped":  func(*rapid.T) { w.Scoped = true },
-			"shown":   func(*rapid.T) { w.Shown = true },
-			"agree":   func(*rapid.T) { w.Agreed = w.Draft != nil },
-			"draft":   func(*rapid.T) { w.SetDraft(&agent.Draft{Document: "d"}) },
-			"decide":  func(t *rapid.T) { w.Decide(example("1", "1", rapid.Bool().Draw(t, "match"))) },
+			"filters": func(t *rapid.T) {
+				w.SetFilters(rapid.SampledFrom([]kalla.Side{kalla.Left, kalla.Right}).Draw(t, "side"), nil)
+			},
+			"scoped": func(*rapid.T) { w.Scoped = true },
+			"shown":  func(*rapid.T) { w.Shown = true },
+			"agree":  func(*rapid.T) { w.Agreed = w.Draft != nil },
+			"draft":  func(*rapid.T) { w.SetDraft(&agent.Draft{Document: "d"}) },
+			"decide": func(t *rapid.T) { w.Decide(example("1", "1", rapid.Bool().Draw(t, "match"))) },
 			"save": func(*rapid.T) {
 				if w.Phase() == agent.Validation {
 					w.Saved = &agent.Saved{RecipeID: "r", Version: 1}

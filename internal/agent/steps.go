@@ -86,7 +86,10 @@ func (t *turn) ask(side kalla.Side, title, hint string) {
 }
 
 func described(s Source) string {
-	if s.Rows == nil {
+	switch {
+	case len(s.Columns) == 0:
+		return s.Alias
+	case s.Rows == nil:
 		return fmt.Sprintf("%s: %d columns", s.Alias, len(s.Columns))
 	}
 	return fmt.Sprintf("%s: %s rows, %d columns", s.Alias, count(*s.Rows), len(s.Columns))

@@ -108,7 +108,7 @@ func tokens(text string) []string {
 
 // stem takes off the endings that names and values differ by.
 func stem(w string) string {
-	for _, end := range []string{"ies", "ing", "led", "ed", "es", "s"} {
+	for _, end := range []string{"ies", "ing", "led", "ed", "es", "s", "e"} {
 		if rest, ok := strings.CutSuffix(w, end); ok && len(rest) >= 3 {
 			if end == "ies" {
 				return rest + "y"
@@ -131,7 +131,7 @@ func named(said string, sources []Source) (out []Source, unsure [][]Source) {
 		sources []Source
 	}
 	var hits []hit
-	used := map[string]bool{}
+	used, spoken := map[string]bool{}, map[int]bool{}
 	// Whole aliases first: "bank_2025" is not every source that has bank in its name.
 	for _, s := range sources {
 		parts := tokens(s.Alias)
@@ -139,12 +139,15 @@ func named(said string, sources []Source) (out []Source, unsure [][]Source) {
 			if len(parts) > 0 && slices.Equal(words[i:i+len(parts)], parts) && !used[s.Alias] {
 				used[s.Alias] = true
 				hits = append(hits, hit{i, []Source{s}})
+				for k := range parts {
+					spoken[i+k] = true
+				}
 			}
 		}
 	}
 	if len(hits) < 2 {
 		for i, word := range words {
-			if len(word) < 3 || slices.Contains(fillers, word) {
+			if len(word) < 3 || spoken[i] || slices.Contains(fillers, word) {
 				continue
 			}
 			var with []Source
@@ -173,7 +176,7 @@ func named(said string, sources []Source) (out []Source, unsure [][]Source) {
 }
 
 // fillers are words of requests that name no source.
-var fillers = []string{"reconcile", "reconcil", "match", "compare", "with", "against", "and", "the", "our", "from", "for", "please", "want", "csv", "file", "only"}
+var fillers = []string{"reconcil", "match", "compar", "with", "against", "and", "the", "our", "from", "for", "please", "want", "csv", "fil", "only"}
 
 func (t *turn) hearSources(ctx context.Context, said string) error {
 	found, err := t.Services.Sources(ctx)

@@ -14,7 +14,7 @@ import (
 func TestHears(t *testing.T) {
 	days := func(n int) Edit { return Edit{Days: &n} }
 	for said, want := range map[string]Edit{
-		"amounts may differ by 0.05": {Amount: "0.05"}, "tolerance 0,10": {Amount: "0.10"}, "rounding of 5 cents is fine": {Amount: "0.05"},
+		"amounts may differ by 0.05": {Amount: "0.05"}, "tolerance 0,10": {Amount: "0.1"}, "rounding of 5 cents is fine": {Amount: "0.05"},
 		"up to 1.5 % difference": {Amount: "1.5%"}, "within two weeks": days(14), "within 3 days": days(3), "dates may be up to 10 days apart": days(10),
 		"only 2026": {}, "within reason": {}, "differ by 1 or 2": {},
 	} {
