@@ -306,3 +306,54 @@ func firstKey(t *testing.T, file string) string {
 	key, _, _ := strings.Cut(strings.Split(string(text), "\n")[1], ",")
 	return key
 }
+
+// TestMCPUp: kalla mcp finds the app of this machine by its data folder, and
+// needs no token for it; nothing is left of that when the app has stopped.
+func TestMCPUp(t *testing.T) {
+	dir := t.TempDir()
+	p, b := up(t, dir)
+	a, cmd := mcpProgram(t, dir, nil)
+	if tools := a.tools(); tools[agent.ToolRunFull] == nil || tools[agent.ToolRequestUpload] == nil {
+		t.Errorf("it has %d tools", len(tools))
+	}
+	var list agent.SourceList
+	if a.must(agent.ToolListSources, nil, &list); len(list.Sources) == 0 {
+		t.Error("there are no sources")
+	}
+	var run agent.Run
+	a.must(agent.ToolRunFull, map[string]any{"recipe_id": "invoices-payments"}, &run)
+	if r := b.ended(run.RunID); r.Status != "completed" || r.Matched != demoMatched || r.CreatedBy != "local@localhost" {
+		t.Errorf("the run ended as %+v", r)
+	}
+	if err := a.Close(); err != nil || cmd.ProcessState.ExitCode() != 0 {
+		t.Errorf("it ended with exit code %d (%v)", cmd.ProcessState.ExitCode(), err)
+	}
+
+	access := filepath.Join(dir, "kalla-data", "local.access")
+	info, err := os.Stat(access)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the access is %v (%v)", info, err)
+	}
+	text, err := os.ReadFile(access)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := b.ended(b.start(map[string]any{"recipe": stolen(access + "?format=csv")})); r.Status != "failed" || !strings.Contains(r.Error, "belongs to the scheduler") {
+		t.Errorf("a run over the access ended as %+v", r)
+	}
+	_, token, _ := strings.Cut(strings.TrimSpace(string(text)), "\n")
+	if code, _, errs := once(t, "kalla", t.TempDir(), "", []string{"KALLA_TOKEN=" + token[:len(token)-1] + "x"}, "mcp", "--server", b.base); code != 2 || !strings.Contains(errs, "not accepted") || strings.Contains(errs, token[:20]) {
+		t.Errorf("a wrong token: exit code %d: %s", code, errs)
+	}
+	if code := p.end(os.Interrupt); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	if _, err := os.Stat(access); !os.IsNotExist(err) {
+		t.Errorf("the access stays: %v", err)
+	}
+	again, _ := up(t, dir)
+	if code, _, errs := once(t, "kalla", dir, "", []string{"KALLA_TOKEN=" + token}, "mcp"); code != 2 || !strings.Contains(errs, "not accepted") {
+		t.Errorf("the access of before: exit code %d: %s", code, errs)
+	}
+	again.end(os.Interrupt)
+}
