@@ -5,12 +5,16 @@
 package cluster
 
 import (
+	"context"
+	"log/slog"
 	"net"
+	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
 
 	"kalla"
+	"kalla/internal/job"
 	"kalla/internal/source"
 )
 
@@ -20,6 +24,95 @@ const (
 	// User is the one that queries run as.
 	User = "kalla"
 )
+
+// Config says which cluster a scheduler works with: with Home it starts a
+// coordinator, to which executors come; with URL it uses a cluster of others,
+// whose catalog Catalog must be over the same storage.
+type Config struct {
+	Home, Java string // see NodeConfig
+	Dir        string // of the coordinator's files
+	Host       string // by which executors reach the coordinator
+	Port       int
+	Secret     Secret
+	Storage    source.Source // see ParseStorage
+	Memory     int64         // bytes of the coordinator
+
+	URL   string // of a cluster of others
+	Login Login
+
+	Log *slog.Logger
+}
+
+// Cluster is what a scheduler works with. It may be used by several goroutines.
+type Cluster struct {
+	node   *Node // nil for a cluster of others
+	client *http.Client
+	url    string
+	user   string
+	secret Secret
+	nodes  *roster
+}
+
+// Open starts a coordinator, or prepares to use a cluster that is there. Neither
+// is waited for: until it answers, Nodes fails. Errors are *kalla.Error.
+func Open(cfg Config) (*Cluster, error) {
+	c := &Cluster{secret: cfg.Secret, user: User}
+	if cfg.URL != "" {
+		var err error
+		if c.url, c.client, err = cfg.Login.client(cfg.URL); err != nil {
+			return nil, err
+		}
+		if cfg.Login.User != "" {
+			c.user = cfg.Login.User
+		}
+	} else {
+		node, err := StartNode(NodeConfig{
+			Home: cfg.Home, Java: cfg.Java, Dir: cfg.Dir, ID: "scheduler-" + strconv.Itoa(cfg.Port), Coordinator: true,
+			Host: cfg.Host, Port: cfg.Port, PortFlag: "--grpc-port", Secret: cfg.Secret, Storage: cfg.Storage, Memory: cfg.Memory, Log: cfg.Log,
+		})
+		if err != nil {
+			return nil, err
+		}
+		c.node, c.url, c.client = node, node.URL(), node.Client()
+	}
+	c.nodes = newRoster(c.client, c.url)
+	return c, nil
+}
+
+// URL is that of the coordinator, without a slash at its end.
+func (c *Cluster) URL() string { return c.url }
+
+// Client is a client that the coordinator admits.
+func (c *Cluster) Client() *http.Client { return c.client }
+
+// User is whom queries run as.
+func (c *Cluster) User() string { return c.user }
+
+// Nodes are the workers, as they were a second ago at most; none is no error.
+func (c *Cluster) Nodes(ctx context.Context) ([]job.Node, error) { return c.nodes.get(ctx) }
+
+// Executors are the URLs of the daemons of the workers that take work.
+func (c *Cluster) Executors(ctx context.Context) ([]string, error) {
+	nodes, err := c.nodes.get(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var urls []string
+	for _, n := range nodes {
+		if u := daemonURL(n.ID, n.URL); u != "" && n.State == active {
+			urls = append(urls, u)
+		}
+	}
+	return urls, nil
+}
+
+// Close stops the coordinator, at once when ctx ends. Queries that run fail.
+func (c *Cluster) Close(ctx context.Context) {
+	if c.node != nil {
+		c.node.Stop(ctx)
+	}
+	c.client.CloseIdleConnections()
+}
 
 // ParseStorage reads where a cluster keeps its objects:
 // s3://bucket/prefix?endpoint=…&region=…&url_style=path, with the credentials of

@@ -191,6 +191,7 @@ func (n *Node) supervise() {
 		case <-n.up:
 		default:
 			n.err = err
+			n.cfg.Log.Error("Trino has not started", "node", n.cfg.ID, "error", err)
 			return
 		}
 		if time.Since(began) > steady {

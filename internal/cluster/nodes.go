@@ -20,6 +20,45 @@ import (
 // it does so in milliseconds, the first time in a second or two.
 const nodesTime = 15 * time.Second
 
+// active is the state of a worker that takes work.
+const active = "active"
+
+// roster remembers for a moment which workers there are.
+type roster struct {
+	client *http.Client
+	url    string
+	turn   chan struct{} // holds a token while somebody asks or reads
+	asked  time.Time
+	nodes  []job.Node
+}
+
+// fresh is how long an answer counts.
+const fresh = time.Second
+
+func newRoster(client *http.Client, url string) *roster {
+	return &roster{client: client, url: url, turn: make(chan struct{}, 1)}
+}
+
+func (r *roster) get(ctx context.Context) ([]job.Node, error) {
+	select {
+	case r.turn <- struct{}{}:
+		defer func() { <-r.turn }()
+	case <-ctx.Done():
+		return nil, &kalla.Error{Code: kalla.CodeCanceled, Op: asking, Where: r.url, Err: context.Cause(ctx)}
+	}
+	if time.Since(r.asked) < fresh {
+		return slices.Clone(r.nodes), nil
+	}
+	nodes, err := Nodes(ctx, r.client, r.url)
+	if err != nil {
+		return nil, err
+	}
+	r.nodes, r.asked = nodes, time.Now()
+	return slices.Clone(nodes), nil
+}
+
+const asking = "asking Trino for its workers"
+
 // Nodes asks the coordinator at a URL for its workers, in the order of their
 // ids, whatever their state. None is an answer, not an error.
 func Nodes(ctx context.Context, client *http.Client, coordinator string) ([]job.Node, error) {
@@ -31,7 +70,7 @@ func Nodes(ctx context.Context, client *http.Client, coordinator string) ([]job.
 	case errors.As(err, &fault) && fault.Name == "GENERIC_INSUFFICIENT_RESOURCES":
 		return nil, nil // no worker at all: then Trino runs no query, not even this one
 	case err != nil:
-		return nil, &kalla.Error{Code: kalla.CodeEngine, Op: "asking Trino for its workers", Where: coordinator, Err: err}
+		return nil, &kalla.Error{Code: kalla.CodeEngine, Op: asking, Where: coordinator, Err: err}
 	}
 	nodes := make([]job.Node, 0, len(rows))
 	for _, row := range rows {

@@ -73,7 +73,7 @@ func (s Secret) queryToken(now time.Time) string {
 // that: inside the cluster's own network this client is that proxy, and the
 // addresses in answers, which are https, are meant as http.
 type trinoTransport struct {
-	base   http.RoundTripper
+	base   *http.Transport
 	host   string // with port
 	secret Secret
 }
@@ -94,15 +94,36 @@ func (t *trinoTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // CloseIdleConnections frees what (*http.Client).CloseIdleConnections asks for.
 func (t *trinoTransport) CloseIdleConnections() {
-	if c, ok := t.base.(interface{ CloseIdleConnections() }); ok {
-		c.CloseIdleConnections()
-	}
+	t.base.CloseIdleConnections()
 }
 
 // TrinoClient is a client for the node at host:port that knows the secret.
 func TrinoClient(host string, secret Secret) *http.Client {
 	return &http.Client{Transport: &trinoTransport{base: newTransport(), host: host, secret: secret}}
 }
+
+// DaemonClient is a client for the daemons of executors that knows the secret. It has no time limit of its own.
+func DaemonClient(secret Secret) *http.Client {
+	return &http.Client{Transport: &authorised{base: newTransport(), value: "Bearer " + secret.daemonToken()}}
+}
+
+// authorised adds a header to what is sent to one host, or to all where it names none.
+type authorised struct {
+	base  *http.Transport
+	host  string
+	value string
+}
+
+func (a *authorised) RoundTrip(r *http.Request) (*http.Response, error) {
+	if a.value != "" && (a.host == "" || a.host == r.URL.Host) {
+		r = r.Clone(r.Context())
+		r.Header.Set("Authorization", a.value)
+	}
+	return a.base.RoundTrip(r)
+}
+
+// CloseIdleConnections frees what (*http.Client).CloseIdleConnections asks for.
+func (a *authorised) CloseIdleConnections() { a.base.CloseIdleConnections() }
 
 // newTransport gives up quickly on hosts that are not there.
 func newTransport() *http.Transport {
