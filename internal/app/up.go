@@ -124,7 +124,7 @@ func StartUp(ctx context.Context, cfg UpConfig) (_ *Up, err error) {
 		return nil, &kalla.Error{Code: kalla.CodeInternal, Op: opening, Where: cfg.Dir, Err: err}
 	}
 	u.access = filepath.Join(cfg.Dir, accessFile)
-	if err := os.WriteFile(u.access, []byte(u.server.URL()+"\n"+u.server.auth.NewLocalToken()+"\n"), 0o600); err != nil {
+	if err := os.WriteFile(u.access, []byte("http://localhost:"+strconv.Itoa(u.Port())+"\n"+u.server.auth.NewLocalToken()+"\n"), 0o600); err != nil {
 		return nil, &kalla.Error{Code: kalla.CodeInternal, Op: opening, Where: cfg.Dir, Err: err}
 	}
 	if cfg.Demo {

@@ -77,11 +77,24 @@ func (m *model) Stream(ctx context.Context, req agent.Request, delta func(agent.
 	if delta == nil {
 		delta = func(agent.Delta) {}
 	}
-	stream := m.messages.NewStreaming(ctx, m.params(req))
+	reply, err := m.stream(ctx, m.params(req, true), delta)
+	if api, ok := errors.AsType[*sdk.Error](err); ok && api.StatusCode == http.StatusBadRequest && strings.Contains(api.RawJSON(), "thinking") {
+		// Reasoning is bound to all that stood before it, which may have been
+		// edited, or masked in another way, since. The model can do without.
+		reply, err = m.stream(ctx, m.params(req, false), delta)
+	}
+	if err != nil {
+		return nil, m.failed(ctx, err)
+	}
+	return reply, nil
+}
+
+func (m *model) stream(ctx context.Context, params sdk.MessageNewParams, delta func(agent.Delta)) (*agent.Reply, error) {
+	stream := m.messages.NewStreaming(ctx, params)
 	defer stream.Close()
 	message, inputs, err := receive(stream, delta)
 	if err != nil {
-		return nil, m.failed(ctx, err)
+		return nil, err
 	}
 	return m.reply(message, inputs, delta), nil
 }

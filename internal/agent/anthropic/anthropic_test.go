@@ -2,7 +2,6 @@ package anthropic_test
 
 import (
 	"encoding/json"
-	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -34,41 +33,51 @@ func TestModel(t *testing.T) {
 	modeltest.Run(t, open)
 }
 
-// TestThinking: what a model thought is sent back to it as it came, and not to another.
+// TestThinking: what a model thought since the person spoke goes back to it as
+// it came, not to another model, and not where the API refuses it.
 func TestThinking(t *testing.T) {
-	s := testenv.Model(t, "../modeltest/testdata/tools.json")
+	s := testenv.Model(t, "../modeltest/testdata/thinking.json")
 	m := open(t, s, s.Key)
-	said := agent.Message{Role: agent.User, Parts: []agent.Part{{Text: "reconcile"}}}
-	tools := []agent.ToolSpec{{Name: "list_sources", Description: "Lists.", Schema: []byte(`{"type":"object"}`)}, {Name: "run_full", Description: "Runs.", Schema: []byte(`{"type":"object"}`)}}
-	r, err := m.Stream(t.Context(), agent.Request{System: "You draft recipes.", Context: "phase: intent", Messages: []agent.Message{said}, Tools: tools}, nil)
-	if err != nil {
-		t.Fatal(err)
+	say := func(text string) agent.Message {
+		return agent.Message{Role: agent.User, Parts: []agent.Part{{Text: text}}}
 	}
-	answered := agent.Message{Role: agent.User}
-	for _, p := range r.Message.Parts {
-		if p.Opaque != nil && (p.Text != "" || p.Opaque.Model != anthropic.DefaultModel) {
-			t.Errorf("what it thought is %+v", p)
+	ask := func(messages ...agent.Message) agent.Message {
+		t.Helper()
+		r, err := m.Stream(t.Context(), agent.Request{System: "You draft recipes.", Messages: messages}, nil)
+		if err != nil {
+			t.Fatal(err)
 		}
-		if p.Call != nil {
-			answered.Parts = append(answered.Parts, agent.Part{Result: &agent.ToolResult{ID: p.Call.ID, Content: "invoices.csv, but the other sources cannot be listed", IsError: true}})
+		return r.Message
+	}
+	called := ask(say("look"))
+	if p := called.Parts[0]; p.Opaque == nil || p.Text != "" || p.Opaque.Model != anthropic.DefaultModel {
+		t.Errorf("what it thought is %+v", p)
+	}
+	called.Parts = slices.Insert(called.Parts, 1, agent.Part{Opaque: &agent.Opaque{Model: "another", Data: json.RawMessage(`{"type":"thinking","thinking":"?","signature":"foreign"}`)}})
+	answered := agent.Message{Role: agent.User, Parts: []agent.Part{{Result: &agent.ToolResult{ID: called.Parts[2].Call.ID, Content: "[]"}}}}
+	looked := ask(say("look"), called, answered) // refused, then asked without
+	ask(say("look"), called, answered, looked, say("go on"))
+
+	thoughts := func(request int) (out []any) {
+		var sent struct {
+			Messages []struct{ Content []map[string]any }
 		}
+		if err := json.Unmarshal(s.Requests()[request], &sent); err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range sent.Messages {
+			for _, b := range m.Content {
+				if b["type"] == "thinking" {
+					out = append(out, b["thinking"], b["signature"])
+				}
+			}
+		}
+		return out
 	}
-	foreign := agent.Part{Opaque: &agent.Opaque{Model: "another", Data: json.RawMessage(`{"type":"thinking","thinking":"?","signature":"foreign"}`)}}
-	r.Message.Parts = slices.Insert(r.Message.Parts, 1, foreign)
-	if _, err := m.Stream(t.Context(), agent.Request{System: "s", Messages: []agent.Message{said, r.Message, answered}, Tools: tools}, nil); err != nil {
-		t.Fatal(err)
-	}
-	var sent struct {
-		Messages []struct{ Content []map[string]any }
-	}
-	if err := json.Unmarshal(s.Requests()[1], &sent); err != nil {
-		t.Fatal(err)
-	}
-	if got, want := sent.Messages[1].Content[0], (map[string]any{"type": "thinking", "thinking": "They have not said which sources.", "signature": "signed"}); !maps.Equal(got, want) {
-		t.Errorf("it was sent %v", got)
-	}
-	if got := sent.Messages[1].Content[1]["type"]; got != "text" {
-		t.Errorf("behind it comes %v: what another model thought was sent too", got)
+	for request, want := range [][]any{nil, {"Which sources?", "signed"}, nil, nil} {
+		if got := thoughts(request); !slices.Equal(got, want) {
+			t.Errorf("request %d holds %v", request, got)
+		}
 	}
 }
 

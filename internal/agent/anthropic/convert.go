@@ -3,6 +3,7 @@ package anthropic
 import (
 	"cmp"
 	"encoding/json"
+	"slices"
 
 	sdk "github.com/anthropics/anthropic-sdk-go"
 	"github.com/anthropics/anthropic-sdk-go/packages/param"
@@ -13,7 +14,9 @@ import (
 // params is a request as the API takes it. What stays the same comes first and
 // is marked for the cache: the tools, the system prompt, and the conversation so far.
 // Sampling, thinking and effort are left to the model: each refuses other settings of them.
-func (m *model) params(req agent.Request) sdk.MessageNewParams {
+// What it has reasoned since the person spoke last goes back to it, if that is wanted;
+// what it reasoned before has served its purpose.
+func (m *model) params(req agent.Request, reasoned bool) sdk.MessageNewParams {
 	p := sdk.MessageNewParams{
 		Model: m.endpoint.Model, MaxTokens: cmp.Or(int64(req.MaxTokens), defaultMaxTokens),
 	}
@@ -31,14 +34,20 @@ func (m *model) params(req agent.Request) sdk.MessageNewParams {
 	if n := len(p.Tools); n > 0 {
 		p.Tools[n-1].OfTool.CacheControl = sdk.NewCacheControlEphemeralParam()
 	}
-	for _, turn := range agent.Settled(req.Messages) {
+	turns := agent.Settled(req.Messages)
+	spoke := len(turns) - 1
+	for spoke >= 0 && !(turns[spoke].Role == agent.User && slices.ContainsFunc(turns[spoke].Parts, func(p agent.Part) bool { return p.Text != "" })) {
+		spoke--
+	}
+	for i, turn := range turns {
 		message := sdk.MessageParam{Role: sdk.MessageParamRole(turn.Role)}
 		for _, part := range turn.Parts {
-			if block, ok := m.block(part); ok {
-				message.Content = append(message.Content, block)
+			if part.Opaque != nil && (!reasoned || i < spoke || part.Opaque.Model != m.endpoint.Model) {
+				continue
 			}
+			message.Content = append(message.Content, block(part))
 		}
-		if len(message.Content) > 0 { // one may have been all thoughts of another model
+		if len(message.Content) > 0 { // one may have been all reasoning
 			p.Messages = append(p.Messages, message)
 		}
 	}
@@ -51,17 +60,16 @@ func (m *model) params(req agent.Request) sdk.MessageNewParams {
 	return p
 }
 
-func (m *model) block(p agent.Part) (sdk.ContentBlockParamUnion, bool) {
+func block(p agent.Part) sdk.ContentBlockParamUnion {
 	switch {
 	case p.Call != nil:
-		return sdk.NewToolUseBlock(p.Call.ID, input(p.Call.Input), p.Call.Name), true
+		return sdk.NewToolUseBlock(p.Call.ID, input(p.Call.Input), p.Call.Name)
 	case p.Result != nil:
-		return sdk.NewToolResultBlock(p.Result.ID, cmp.Or(p.Result.Content, "done"), p.Result.IsError), true
-	case p.Opaque == nil:
-		return sdk.NewTextBlock(p.Text), true
+		return sdk.NewToolResultBlock(p.Result.ID, cmp.Or(p.Result.Content, "done"), p.Result.IsError)
+	case p.Opaque != nil:
+		return param.Override[sdk.ContentBlockParamUnion](p.Opaque.Data)
 	}
-	// Reasoning is bound to the model that reasoned.
-	return param.Override[sdk.ContentBlockParamUnion](p.Opaque.Data), p.Opaque.Model == m.endpoint.Model
+	return sdk.NewTextBlock(p.Text)
 }
 
 // input is that of a call, which the API takes back as an object only.
