@@ -19,7 +19,17 @@ type Recipe struct {
 	Compare     []Compare   `json:"compare,omitempty"`
 	MatchSQL    string      `json:"match_sql,omitempty"`
 	OnBadKey    OnBadKey    `json:"on_bad_key,omitempty"`
+	Consistency Consistency `json:"consistency,omitempty"`
 }
+
+// Consistency says of which points in time the records of a source have to be.
+type Consistency string
+
+// The consistencies. The zero value means AnyConsistency.
+const (
+	AnyConsistency Consistency = "any"      // what the source gives; the evidence says what that was
+	OneSnapshot    Consistency = "snapshot" // one point in time, or the run fails
+)
 
 // OnBadKey says what a NULL or duplicate primary key does to a run.
 type OnBadKey string

@@ -37,11 +37,11 @@ type Job struct {
 	Recipe    *kalla.Recipe
 	Document  *recipe.Document // where the recipe came from, so that faults name lines; may be nil
 	RunID     string
-	Out       string // folder of the evidence, which must not exist, or s3://bucket/prefix, which must hold nothing
-	Evidence  string // full, keys or none; empty is full
-	Engine    string // auto, duckdb or trino; empty is auto
+	Out       string   // folder of the evidence, which must not exist, or s3://bucket/prefix, which must hold nothing
+	Evidence  string   // full, keys or none; empty is full
+	Engine    string   // auto, duckdb or trino; empty is auto
 	Cluster   *Cluster // where trino runs; nil where there is none
-	BaseDir   string // relative paths of the recipe are below it
+	BaseDir   string   // relative paths of the recipe are below it
 	Limits    engine.Limits
 	Plan      match.Options               // bounds of the plan; the zero value is the default
 	LookupEnv func(string) (string, bool) // for ${NAME} in URIs
@@ -81,13 +81,13 @@ type run struct {
 	Job
 	embedded *duckdb.Session // looks at sources and at the recipe's SQL, whichever engine matches
 	session  engine.Session  // runs the plan
-	gated   *gated
-	started time.Time
-	level   evidence.Level
-	inputs  []engine.Input // left, right, then extras
-	tables  []engine.Table
-	plan    *match.Plan
-	summary kalla.Summary
+	gated    *gated
+	started  time.Time
+	level    evidence.Level
+	inputs   []engine.Input // left, right, then extras
+	tables   []engine.Table
+	plan     *match.Plan
+	summary  kalla.Summary
 }
 
 func (r *run) prepare() error {
@@ -131,14 +131,15 @@ func Inputs(r *kalla.Recipe, baseDir string, env func(string) (string, bool)) ([
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, engine.Input{Table: s.table, Alias: s.src.Alias, Source: parsed, Filters: s.src.Filters, Types: s.src.Types, Derive: s.src.Derive, Numeric: numeric[s.side], Dates: dates[s.side]})
+		out = append(out, engine.Input{Table: s.table, Alias: s.src.Alias, Source: parsed, Filters: s.src.Filters, Types: s.src.Types, Derive: s.src.Derive, Numeric: numeric[s.side], Dates: dates[s.side],
+			Snapshot: r.Consistency == kalla.OneSnapshot})
 	}
 	for _, x := range r.Extras {
 		parsed, err := source.Parse(x.URI, x.Options, baseDir, env)
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, engine.Input{Table: x.Alias, Alias: x.Alias, Source: parsed, Types: x.Types})
+		out = append(out, engine.Input{Table: x.Alias, Alias: x.Alias, Source: parsed, Types: x.Types, Snapshot: r.Consistency == kalla.OneSnapshot})
 	}
 	return out, nil
 }

@@ -36,6 +36,8 @@ type Input struct {
 	Numeric []string              // columns the recipe compares as numbers: text in them must become decimals
 	Dates   []string              // columns the recipe compares as dates or times: one without a single value becomes a date
 	Columns []string              // nil means all
+	// Snapshot demands that all rows are of one point in time: staging fails where the source cannot promise it.
+	Snapshot bool
 }
 
 // Table is a staged source. Its rows are those that pass the filters, each

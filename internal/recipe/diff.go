@@ -51,6 +51,7 @@ func Diff(a, b *kalla.Recipe) []Change {
 	d.value("match_sql", "", "match_sql", oneLine(a.MatchSQL), oneLine(b.MatchSQL))
 	d.compare(a.Compare, b.Compare)
 	d.value("on_bad_key", "", "on_bad_key", orDefault(a.OnBadKey, kalla.ReportBadKeys), orDefault(b.OnBadKey, kalla.ReportBadKeys))
+	d.value("consistency", "", "consistency", orDefault(a.Consistency, kalla.AnyConsistency), orDefault(b.Consistency, kalla.AnyConsistency))
 	return d.out
 }
 

@@ -46,6 +46,9 @@ func Explain(r *kalla.Recipe) []Sentence {
 	} else {
 		x.say("on_bad_key", "Records with an empty or repeated key are counted and reported as unmatched.")
 	}
+	if r.Consistency == kalla.OneSnapshot {
+		x.say("consistency", "The run fails if a source cannot be read as of one point in time.")
+	}
 	return x.out
 }
 

@@ -18,6 +18,7 @@ var (
 	cardinalities = []kalla.Cardinality{kalla.OneToOne, kalla.OneToMany, kalla.ManyToOne, kalla.ManyToMany}
 	ambiguities   = []kalla.Ambiguity{kalla.Best, kalla.Leave}
 	onBadKeys     = []kalla.OnBadKey{kalla.ReportBadKeys, kalla.FailOnBadKeys}
+	consistencies = []kalla.Consistency{kalla.AnyConsistency, kalla.OneSnapshot}
 	ops           = []kalla.Op{kalla.OpEq, kalla.OpNeq, kalla.OpGt, kalla.OpGte, kalla.OpLt, kalla.OpLte,
 		kalla.OpPrefixOf, kalla.OpHasPrefix, kalla.OpContainedIn, kalla.OpContains}
 	methods        = []kalla.Method{kalla.Levenshtein, kalla.JaroWinkler, kalla.TokenSet}
@@ -70,6 +71,7 @@ func (d *decoder) recipe(params map[string]string) *kalla.Recipe {
 	}
 	r.MatchSQL = d.text(o.nullable("match_sql"), inSQL)
 	r.OnBadKey = oneOf(d, o.get("on_bad_key"), onBadKeys)
+	r.Consistency = oneOf(d, o.get("consistency"), consistencies)
 	o.done()
 
 	v := validator{d.collector}

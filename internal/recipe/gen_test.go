@@ -15,7 +15,8 @@ func recipes() *rapid.Generator[*kalla.Recipe] {
 		g := gen{t}
 		r := &kalla.Recipe{Version: 1, ID: rapid.StringMatching(`[a-z0-9][a-z0-9_-]{0,20}`).Draw(t, "id"),
 			Name: g.maybe(g.name), Description: g.maybe(g.text),
-			OnBadKey: rapid.SampledFrom([]kalla.OnBadKey{"", kalla.ReportBadKeys, kalla.FailOnBadKeys}).Draw(t, "bad")}
+			OnBadKey:    rapid.SampledFrom([]kalla.OnBadKey{"", kalla.ReportBadKeys, kalla.FailOnBadKeys}).Draw(t, "bad"),
+			Consistency: rapid.SampledFrom([]kalla.Consistency{"", kalla.AnyConsistency, kalla.OneSnapshot}).Draw(t, "consistency")}
 		for i := range g.n(0, 3) {
 			p := kalla.Parameter{Name: fmt.Sprintf("p%d", i), Description: g.maybe(g.text),
 				Type: rapid.SampledFrom([]string{"text", "integer", "decimal", "date", "boolean"}).Draw(t, "type")}

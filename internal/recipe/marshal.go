@@ -144,6 +144,7 @@ func tree(r *kalla.Recipe) *yaml.Node {
 	m.add("compare", rows(r.Compare, compareNode))
 	m.text("match_sql", r.MatchSQL)
 	m.text("on_bad_key", string(r.OnBadKey))
+	m.text("consistency", string(r.Consistency))
 	return m.node
 }
 

@@ -328,3 +328,41 @@ func TestProgress(t *testing.T) {
 		t.Errorf("ends at %v with %+v", before, staged)
 	}
 }
+
+// TestDemandedSnapshot refuses what cannot be of one point in time, and what turns out not to be.
+func TestDemandedSnapshot(t *testing.T) {
+	server, pg := testenv.S3(t), testenv.Postgres(t)
+	bucket := server.Bucket(t)
+	server.Put(t, bucket, "in/a.csv", []byte("id,amount\n1,1.5\n"))
+	silent := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.ServeContent(w, r, "p.csv", time.Time{}, strings.NewReader("id,amount\n1,1.50\n"))
+	}))
+	t.Cleanup(silent.Close)
+	s := session(t)
+	replace := posts(func(n int, _ http.ResponseWriter, _ *http.Request, _ http.Handler) bool {
+		if n == 2 {
+			server.Put(t, bucket, "in/a.csv", []byte("id,amount\n1,1.5\n2,9\n"))
+		}
+		return false
+	})
+	at := executor(t, 1, replace)
+	stage := func(in engine.Input) error {
+		in.Snapshot = true
+		to := storage(t, server)
+		_, err := stager(t, s, to, at).Stage(t.Context(), []engine.Input{in}, to.Path, nil)
+		return err
+	}
+	objects := engine.Input{Table: "t", Alias: "payments", Source: object(t, server, bucket+"/in/a.csv")}
+	if err := stage(objects); err != nil {
+		t.Error(err)
+	}
+	if err := stage(objects); err == nil || !strings.Contains(err.Error(), "changed while it was read") {
+		t.Errorf("replaced meanwhile: %v", err)
+	}
+	if err := stage(input(t, "t", silent.URL+"/p.csv")); err == nil || !strings.Contains(err.Error(), "one point in time") {
+		t.Errorf("without a time: %v", err)
+	}
+	if err := stage(input(t, "t", with(pg.Database(t, "CREATE TABLE lines AS SELECT 1 AS id"), "table=lines"))); err != nil {
+		t.Error(err)
+	}
+}

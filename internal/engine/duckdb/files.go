@@ -134,15 +134,32 @@ func (s *Session) fingerprint(ctx context.Context, src source.Source) (string, e
 	return b.String(), nil
 }
 
-// unchanged checks that a local file is still what it was before it was read.
-func (s *Session) unchanged(ctx context.Context, src source.Source, before string) error {
-	if src.Type != source.File {
+// unchanged checks that a local file is still what it was before it was read, and
+// an object where the recipe demands one point in time.
+func (s *Session) unchanged(ctx context.Context, in engine.Input, before string) error {
+	src := in.Source
+	if src.Type.IsDatabase() || src.Type != source.File && !in.Snapshot {
 		return nil
 	}
 	after, err := s.fingerprint(ctx, src)
 	if err == nil && after != before {
-		err = &kalla.Error{Code: kalla.CodeSource, Where: src.Path, Why: "the file changed while it was read",
+		err = &kalla.Error{Code: kalla.CodeSource, Where: src.Location(), Why: "the file changed while it was read",
 			Hint: "wait until it is written completely, then run again"}
 	}
 	return err
+}
+
+// promises checks that a source whose rows have to be of one point in time can
+// be read so: in a snapshot, or with a time by which a change is noticed.
+func (m *mount) promises(in engine.Input) error {
+	if !in.Snapshot || m.Consistency == "snapshot" {
+		return nil
+	}
+	// The engine gives the epoch for a server that is silent.
+	if timed := strings.Count(m.Fingerprint, "mtime:") - strings.Count(m.Fingerprint, "mtime:1970-01-01T00:00:00Z"); !in.Source.Type.IsDatabase() && timed == len(strings.Fields(m.Fingerprint)) {
+		return nil
+	}
+	return &kalla.Error{Code: kalla.CodeSource, Where: in.Source.Location(),
+		Why:  "the recipe demands records of one point in time, and the source does not say when it was changed",
+		Hint: "read a copy of it, or leave consistency: snapshot out of the recipe"}
 }

@@ -20,6 +20,9 @@ const pieceBits = 40
 // deal divides an input and hands it out. It reports whether there was anything to hand out.
 func (d *staging) deal(ctx context.Context, i int, m *mount) (bool, error) {
 	in := d.inputs[i]
+	if err := m.promises(in); err != nil {
+		return false, err
+	}
 	parts, err := m.Pieces(ctx, d.dealer.Parts())
 	if err != nil || len(parts) == 0 {
 		return false, err
@@ -85,6 +88,9 @@ func (d *staging) await(ctx context.Context, wanted func(input int) bool) error 
 func (d *staging) settle(ctx context.Context, o outcome) error {
 	in, was := d.inputs[o.input], d.dealt[o.input]
 	delete(d.dealt, o.input)
+	if o.err == nil {
+		o.err = d.s.unchanged(ctx, in, was.mount.Fingerprint)
+	}
 	if o.err == nil {
 		d.staged[o.input] = engine.Staged{Location: o.location, Table: engine.Table{
 			Name: in.Table, Schema: was.schema, Rows: o.rows, Fingerprint: was.mount.Fingerprint, Consistency: was.mount.Consistency,

@@ -273,6 +273,9 @@ func (s *Session) stageOne(ctx context.Context, in engine.Input, p *tracker) (en
 
 // stageMount reads an input that is mounted and describes what came of it.
 func (s *Session) stageMount(ctx context.Context, in engine.Input, m *mount, p *tracker, put sink) (engine.Table, error) {
+	if err := m.promises(in); err != nil {
+		return engine.Table{}, err
+	}
 	q, err := m.query(in)
 	if err != nil {
 		return engine.Table{}, err
@@ -317,7 +320,7 @@ func (s *Session) stageMount(ctx context.Context, in engine.Input, m *mount, p *
 	if <-verified; verifyErr != nil {
 		return engine.Table{}, verifyErr
 	}
-	if err := s.unchanged(ctx, in.Source, m.Fingerprint); err != nil {
+	if err := s.unchanged(ctx, in, m.Fingerprint); err != nil {
 		return engine.Table{}, err
 	}
 	return engine.Table{Name: in.Table, Schema: schema, Rows: rows, Fingerprint: m.Fingerprint, Consistency: m.Consistency}, nil
