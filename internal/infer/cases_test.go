@@ -138,6 +138,21 @@ func TestSources(t *testing.T) {
 			}
 			return w
 		}},
+		{"references of several prefixes inside texts", func() world {
+			w := world{left: newTable("doc", "amount"), right: newTable("line", "note", "amount")}
+			for i := range 60 {
+				doc := fmt.Sprintf("%s-%05d", []string{"INV", "CRN", "DN"}[i%3], 200+i*3)
+				w.left.add(doc, money(cents(i)))
+				w.right.add(fmt.Sprintf("L%02d", i), fmt.Sprintf("settles %s of %s", strings.ReplaceAll(doc, "-", ""), companies[i%26]), money(cents(i)))
+				w.want = append(w.want, pair(doc, fmt.Sprintf("L%02d", i)))
+			}
+			w.check = func(t *testing.T, r *kalla.Recipe) {
+				if len(r.Sources.Right.Derive) != 1 {
+					t.Errorf("derived: %v", r.Sources.Right.Derive)
+				}
+			}
+			return w
+		}},
 		{"no shared reference", func() world {
 			w := world{left: newTable("id", "supplier", "due", "amount"), right: newTable("no", "beneficiary", "executed", "debit")}
 			for i := range 60 {

@@ -3,6 +3,8 @@ package infer
 import (
 	"fmt"
 	"strings"
+
+	"kalla"
 )
 
 const (
@@ -35,7 +37,7 @@ func (d *drafter) confident(k *link) error {
 	return d.makePairs(fmt.Sprintf("SELECT l.id AS l_id, r.id AS r_id, hash(l.e) AS h FROM %s l JOIN %s r ON l.e = r.e", alone(d.left, p.l), alone(d.right, p.r)))
 }
 
-// linked is a FROM item of the records of a side: id, e0… as the link compares
+// linkedItems is a FROM item of the records of a side: id, e0… as the link compares
 // them, and what else is asked for. One in so many values is looked at.
 func (d *drafter) linkedItems(s *side, k *link, every int, more ...string) string {
 	list, names, present := []string{"t.rowid AS id"}, []string{}, []string{}
@@ -101,67 +103,46 @@ const nearestPairs = 300_000
 
 // confidentNearest makes goodTable of the records that share the amount and the
 // value of the link, if any, and are nearest to each other: by the likeness of
-// names, if any, and then by dates.
+// names, if any, and then by dates, if any.
 func (d *drafter) confidentNearest(k *link, a *amountFact, names, dates *pairing) error {
-	l, r := d.amounts(a)
 	if k == nil {
 		k = &link{}
 	}
-	var measures []string
-	more := func(s *side, x string) []string {
-		out := []string{x + " AS v"}
-		pick := func(p *pairing) string {
-			if s == d.left {
-				return "t." + d.d.Ident(p.l.name)
-			}
-			return "t." + d.d.Ident(p.r.name)
-		}
-		if names != nil {
-			out = append(out, "nullif("+d.normal(nameSteps(names.l, names.r), pick(names))+", '') AS s")
-		}
-		if dates != nil {
-			out = append(out, day(pick(dates))+" AS dt")
-		}
-		return out
+	left, right := d.amounts(a)
+	by := strings.TrimPrefix(k.equalities("")+", v", ", ")
+	// What is compared beside the equalities, and what of it makes a pair different from others.
+	unlike, apart, h := "0", "0", []string{by}
+	more := map[*side][]string{d.left: {left + " AS v"}, d.right: {right + " AS v"}}
+	compare := func(name string, p *pairing, form func(x string) string) {
+		more[d.left] = append(more[d.left], form("t."+d.d.Ident(p.l.name))+" AS "+name)
+		more[d.right] = append(more[d.right], form("t."+d.d.Ident(p.r.name))+" AS "+name)
+		h = append(h, "l."+name, "r."+name)
 	}
 	if names != nil {
-		measures = append(measures, "m0")
+		compare("s", names, func(x string) string { return "nullif(" + d.normal(nameSteps(names.l, names.r), x) + ", '')" })
+		unlike = d.d.Dissimilarity(nearNames, "l.s", "r.s")
 	}
 	if dates != nil {
-		measures = append(measures, "m1")
+		compare("dt", dates, day)
+		apart = "abs(r.dt - l.dt)"
 	}
-	by := strings.TrimPrefix(k.equalities("")+", v", ", ")
-	items := func(s *side, x string, every int) string {
-		from := fmt.Sprintf("(SELECT t.rowid AS id, %s FROM %s t)", strings.Join(more(s, x), ", "), s.table)
+	items := func(s *side, every int) string {
+		from := fmt.Sprintf("(SELECT t.rowid AS id, %s FROM %s t)", strings.Join(more[s], ", "), s.table)
 		if len(k.on) > 0 {
-			from = d.linkedItems(s, k, 1, more(s, x)...)
+			from = d.linkedItems(s, k, 1, more[s]...)
 		}
 		return fmt.Sprintf("(SELECT * FROM %s WHERE v <> 0 AND hash(%s) %% %d = 0)", from, by, every)
 	}
 	var pairs float64
 	err := d.row(fmt.Sprintf("SELECT coalesce(sum(l.n * r.n), 0)::DOUBLE FROM (SELECT %[1]s, count(*) AS n FROM %[2]s GROUP BY %[1]s) l JOIN (SELECT %[1]s, count(*) AS n FROM %[3]s GROUP BY %[1]s) r USING (%[1]s)",
-		by, items(d.left, l, 1), items(d.right, r, 1)), &pairs)
+		by, items(d.left, 1), items(d.right, 1)), &pairs)
 	if err != nil {
 		return err
 	}
 	every := int(pairs/nearestPairs) + 1
-	list := "0 AS m0, 0 AS m1"
-	h := "l." + strings.ReplaceAll(by, ", ", ", l.")
-	switch {
-	case names != nil && dates != nil:
-		list, h = "token_diff(l.s, r.s) AS m0, abs(r.dt - l.dt) AS m1", h+", l.s, r.s, l.dt, r.dt"
-	case names != nil:
-		list, h = "token_diff(l.s, r.s) AS m0, 0 AS m1", h+", l.s, r.s"
-	case dates != nil:
-		list, h = "0 AS m0, abs(r.dt - l.dt) AS m1", h+", l.dt, r.dt"
-	}
-	if names != nil {
-		list = strings.Replace(list, "token_diff(l.s, r.s)", d.d.Dissimilarity(nearNames, "l.s", "r.s"), 1)
-	}
-	order := strings.Join(measures, ", ")
-	return d.makePairs(fmt.Sprintf(`SELECT l_id, r_id, h FROM (SELECT *, rank() OVER (PARTITION BY l_id ORDER BY %[1]s) AS la, count(*) OVER (PARTITION BY l_id, %[1]s) AS lb, rank() OVER (PARTITION BY r_id ORDER BY %[1]s) AS ra, count(*) OVER (PARTITION BY r_id, %[1]s) AS rb
-FROM (SELECT l.id AS l_id, r.id AS r_id, hash(%[2]s) AS h, %[3]s FROM %[4]s l JOIN %[5]s r USING (%[6]s)) WHERE m0 <= %[7]d AND m1 IS NOT NULL) WHERE la = 1 AND lb = 1 AND ra = 1 AND rb = 1`,
-		order, h, list, items(d.left, l, every), items(d.right, r, every), by, farNames))
+	return d.makePairs(fmt.Sprintf(`SELECT l_id, r_id, h FROM (SELECT *, rank() OVER (PARTITION BY l_id ORDER BY m0, m1) AS la, count(*) OVER (PARTITION BY l_id, m0, m1) AS lb, rank() OVER (PARTITION BY r_id ORDER BY m0, m1) AS ra, count(*) OVER (PARTITION BY r_id, m0, m1) AS rb
+FROM (SELECT l.id AS l_id, r.id AS r_id, hash(%s) AS h, %s AS m0, %s AS m1 FROM %s l JOIN %s r USING (%s)) WHERE m0 <= %d AND m1 IS NOT NULL) WHERE la = 1 AND lb = 1 AND ra = 1 AND rb = 1`,
+		strings.Join(h, ", "), unlike, apart, items(d.left, every), items(d.right, every), by, farNames))
 }
 
 // confidentGroups makes goodTable of the values of a link that several records
@@ -174,11 +155,11 @@ func (d *drafter) confidentGroups(k *link) error {
 		for _, c := range s.columns {
 			x := "t." + d.d.Ident(c.name)
 			switch {
-			case isAmount(c) && c.typ.Kind != "float":
+			case isAmount(c) && c.typ.Kind != kalla.Float:
 				x = "sum(" + x + ")"
 			case isAmount(c) || c.typ.Temporal():
 				x = "max(" + x + ")"
-			case c.typ.Kind == "other":
+			case c.typ.Kind == kalla.Other:
 				x = "NULL"
 			default:
 				x = fmt.Sprintf("CASE WHEN min(%[1]s) = max(%[1]s) THEN min(%[1]s) END", x)

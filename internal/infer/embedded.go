@@ -57,27 +57,50 @@ func (s *side) references() []*column {
 	return out[:min(len(out), 3)]
 }
 
-// pattern is an expression for what most values of a column look like: its
+// mostShapes is how many shapes, of prefixes mostly, the references of a column may have.
+const mostShapes = 6
+
+// pattern is an expression for what most values of a column look like: their
 // letters as they are, any digits, separators that may be missing.
 func (d *drafter) pattern(s *side, c *column) (string, bool, error) {
 	v := d.text(c, "t")
-	var shape string
-	var n, total, least int64
+	var shapes []string
+	var covered, total float64
+	letters := false
 	q := fmt.Sprintf(`SELECT shape, n, (SELECT count(%[1]s) FROM %[2]s t), least FROM (SELECT regexp_replace(v, '[0-9]+', '9', 'g') AS shape, count(*) AS n,
- CAST(quantile_disc(length(regexp_extract(v, '[0-9]+')), 0.05) AS BIGINT) AS least FROM (SELECT %[1]s AS v FROM %[2]s t) WHERE v IS NOT NULL GROUP BY 1) ORDER BY n DESC, shape LIMIT 1`, v, s.table)
-	if err := d.row(q, &shape, &n, &total, &least); err != nil {
+ CAST(quantile_disc(length(regexp_extract(v, '[0-9]+')), 0.05) AS BIGINT) AS least FROM (SELECT %[1]s AS v FROM %[2]s t) WHERE v IS NOT NULL GROUP BY 1) ORDER BY n DESC, shape LIMIT %[3]d`, v, s.table, mostShapes)
+	err := d.each(q, func(scan func(...any) error) error {
+		var shape string
+		var n float64
+		var least int64
+		if err := scan(&shape, &n, &total, &least); err != nil {
+			return err
+		}
+		if covered >= 0.8*total || !strings.Contains(shape, "9") {
+			return nil
+		}
+		covered += n
+		shapes = append(shapes, shapePattern(shape, least))
+		letters = letters || strings.ContainsFunc(shape, func(r rune) bool { return r != '9' && r > 32 && !strings.ContainsRune("-_/. #", r) })
+		return nil
+	})
+	if err != nil || len(shapes) == 0 || covered < 0.8*total {
 		return "", false, err
 	}
-	if float64(n) < 0.8*float64(total) || !strings.Contains(shape, "9") {
-		return "", false, nil
+	p := "(" + strings.Join(shapes, "|") + ")"
+	if letters {
+		p = "(?i)" + p
 	}
+	return p, true, nil
+}
+
+// shapePattern is an expression for a shape, in which 9 stands for digits. Digits alone are at least so many.
+func shapePattern(shape string, least int64) string {
 	var b strings.Builder
-	first := true
 	for _, r := range shape {
 		switch {
-		case r == '9' && first && strings.Trim(shape, "9") == "":
+		case r == '9' && shape == "9":
 			fmt.Fprintf(&b, "[0-9]{%d,}", max(1, least))
-			first = false
 		case r == '9':
 			b.WriteString("[0-9]+")
 		case strings.ContainsRune("-_/. #", r):
@@ -86,11 +109,7 @@ func (d *drafter) pattern(s *side, c *column) (string, bool, error) {
 			b.WriteString(regexp.QuoteMeta(string(r)))
 		}
 	}
-	p := "(" + b.String() + ")"
-	if strings.ContainsFunc(shape, func(r rune) bool { return r != '9' && r > 32 && !strings.ContainsRune("-_/. #", r) }) {
-		p = "(?i)" + p
-	}
-	return p, true, nil
+	return b.String()
 }
 
 // extract derives a column from each text column in which the pattern finds references that ref has.

@@ -11,7 +11,6 @@ import (
 type facts struct {
 	link   *link        // what the pairs share; nil where it is an amount alone
 	again  func() error // makes goodTable of the pairs
-	shown  string       // what they share, in words
 	crowd  bool         // the link does not identify: amount, date or name tell the records that share it apart
 	groups bool         // they are groups of records, amounts their sums
 	amount *amountFact

@@ -14,7 +14,7 @@ import (
 type Guidance struct {
 	Examples []Example
 	Without  []string // Evidence.ID: what the draft shall do without, a pass or a condition, a key, a derived column
-	Choose   []string // Alternative.ID, KeyCandidate.ID or ColumnPair.ID: what the draft shall take instead of its own choice
+	Choose   []string // Alternative.ID, KeyCandidate.ID, or ColumnPair.ID of references, amounts and dates: what the draft shall take instead of its own choice
 }
 
 // Example is a pair of records of which a person has said whether they belong

@@ -139,6 +139,7 @@ type column struct {
 	part       int     // one in so many values is in the sketch
 	derived    bool
 	retyped    bool  // made text to be normalised
+	money      bool  // a text of amounts, of which a number was derived
 	wide       bool  // some values are not ASCII
 	nonzero    int64 // of a number
 	negative   int64

@@ -65,7 +65,7 @@ func (d *drafter) justify(index int, t trial, o outcome) error {
 // justifyCondition explains a condition the first time that it is used.
 func (d *drafter) justifyCondition(path string, i int, t trial, c kalla.Condition) error {
 	f := d.facts
-	basis := "records that alone share " + f.basis()
+	basis := f.basis()
 	switch {
 	case i < len(t.on):
 		if t.prefix == "" {
@@ -144,13 +144,14 @@ func (f *facts) basis() string {
 	if f.amount != nil {
 		amount = f.amount.l.name + " = " + f.amount.r.name
 	}
+	const share = "records that alone share "
 	switch {
 	case f.link == nil:
-		return amount
+		return share + amount
 	case f.crowd:
-		return f.link.text() + " and " + amount
+		return share + f.link.text() + " and " + amount
 	}
-	return f.link.text()
+	return share + f.link.text()
 }
 
 // justifyBy counts in goodTable how many pairs satisfy a condition, and shows three that do not.
@@ -194,7 +195,7 @@ func (d *drafter) chooseCompare() error {
 		l, r := s.cells()
 		path := fmt.Sprintf("compare[%d]", len(d.recipe.Compare)-1)
 		e := Evidence{ID: pairID(Same, s.l, s.r), Path: path, What: fmt.Sprintf("%s should equal %s", s.l.name, s.r.name)}
-		if err := d.justifyBy(e, "records that alone share "+d.facts.basis(), l+" = "+r, l, r, l+" || "+r); err != nil {
+		if err := d.justifyBy(e, d.facts.basis(), l+" = "+r, l, r, l+" || "+r); err != nil {
 			return err
 		}
 	}

@@ -60,7 +60,7 @@ func canLink(c *column) bool {
 	case kalla.Text:
 		// In a large source, texts of several words that hardly ever repeat are no references.
 		prose := c.side.rows > 100_000 && c.spaces > 0.5 && c.distinct > c.filled/4
-		return c.distinct >= 2 && c.meanLen <= 32 && c.maxLen <= 64 && !prose
+		return !c.money && c.distinct >= 2 && c.meanLen <= 32 && c.maxLen <= 64 && !prose
 	case kalla.Integer:
 		return c.distinct >= 2
 	case kalla.DecimalKind:

@@ -2,6 +2,7 @@ package infer
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/shopspring/decimal"
@@ -121,10 +122,24 @@ func (d *drafter) nothingSeparates(x *example, s seen) string {
 			facts = append(facts, fmt.Sprintf("reach %s in %s", one.Sub(decimal.New(s.unlike[i].Int64, -6)).Round(2), n.l.name))
 		}
 	}
+	if x.Match && slices.Contains(s.equal, true) && d.satisfies(s) {
+		return "the rules hold for them, but one of them goes to a record that is nearer: they " + strings.Join(facts, ", ")
+	}
 	if x.Match {
 		return "no rule was found by which they belong together: they " + strings.Join(facts, ", ")
 	}
 	return "nothing tells them from pairs that belong together: they " + strings.Join(facts, ", ")
+}
+
+// satisfies reports whether amounts and dates of an example are within tolerance and window.
+func (d *drafter) satisfies(s seen) bool {
+	f := d.facts
+	if f.amount != nil {
+		if w, ok := wide(f.amount.within, s); !ok || toleranceID(w) != toleranceID(f.amount.within) {
+			return false
+		}
+	}
+	return f.date == nil || s.dates && s.days >= f.date.window.From && s.days <= f.date.window.To
 }
 
 func decimalOf(s string) (kalla.Decimal, error) {

@@ -16,9 +16,12 @@ var (
 )
 
 // signs derives amounts with a sign where a side writes debit and credit in two
-// columns, or the direction in a column beside the amount.
+// columns, the direction in a column beside the amount, or amounts as texts.
 func (d *drafter) signs() error {
 	for _, s := range []*side{d.left, d.right} {
+		if err := d.moneyTexts(s); err != nil {
+			return err
+		}
 		amounts := slices.DeleteFunc(slices.Clone(s.columns), func(c *column) bool {
 			return !isAmount(c) || c.typ.Kind == kalla.Float || c.nonzero == 0
 		})

@@ -151,3 +151,23 @@ func percentFees() *world {
 	}
 	return w
 }
+
+func moneyTexts() *world {
+	w := newWorld("amounts as texts", "a currency before them, the sign behind or as brackets", 308, 0.99)
+	w.left = newSheet("fbl5n.csv", "Beleg,Zuordnung,Buchungsdatum,Betrag in HW,Text")
+	w.left.comma = ';'
+	w.right = newSheet("portal.csv", "txn,reference,date,amount")
+	for i := range 2_200 {
+		ref, on, cents := fmt.Sprintf("ZU%07d", 4_000_000+i*31), w.between(0, 340), w.amount()*2
+		ours, theirs := comma(cents), "EUR "+thousands(cents)
+		if w.chance(20) {
+			ours, theirs = comma(cents)+"-", "(EUR "+thousands(cents)+")"
+		}
+		left := w.left.add(1_400_000_000+i*3, ref, european(on), ours, w.one(trades))
+		if w.chance(4) {
+			continue
+		}
+		w.pair(left, w.right.add(fmt.Sprintf("tx-%06d", i*7), strings.ToLower(ref), iso(on+w.between(0, 5)), theirs))
+	}
+	return w
+}

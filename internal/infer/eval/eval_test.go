@@ -38,7 +38,7 @@ const (
 var worlds = []func() *world{
 	invoicesPayments, ledgerBank, ordersProcessor, payroll, intercompany, utilities, freeText, compoundKeys,
 	cardSettlements, subscriptions, splitPayments, duplicates, missingReferences, onlyNames, rents,
-	europeanFile, americanFile, debitCredit, indicator, inventory, cancelled, percentFees,
+	europeanFile, americanFile, debitCredit, indicator, inventory, cancelled, percentFees, moneyTexts,
 }
 
 // TestWorlds drafts and runs every pair, and holds the table of the documentation against what came out.
