@@ -65,6 +65,7 @@ type turn struct {
 	dirty []string // ids of other messages that changed
 	phase Phase    // at the beginning
 	note  string   // what the model is told of a click
+	tools []Tool
 }
 
 // NewID returns an id that sorts by time.
@@ -155,7 +156,7 @@ func (a *Agent) turn(c *Conversation, sink Sink) *turn {
 	if now == nil {
 		now = time.Now
 	}
-	t := &turn{Agent: a, c: c, sink: sink, phase: c.Work.Phase(), reply: &Said{ID: NewID(), Role: Assistant, At: now().UTC()}}
+	t := &turn{Agent: a, c: c, sink: sink, tools: Tools(a.Services), phase: c.Work.Phase(), reply: &Said{ID: NewID(), Role: Assistant, At: now().UTC()}}
 	if c.History == nil {
 		c.History = map[string][]Message{}
 	}
@@ -235,9 +236,13 @@ func (t *turn) past(card *Card, phase Phase, spoke bool) bool {
 	}
 }
 
-// told is what the model is told of a message that was not its own.
+// told is what the model is told of a message that was not its own. Such a
+// message may quote records: what the model may not see is left out.
 func (t *turn) told(s Said) []Message {
-	text := s.Text
+	text := "[answered without the model]"
+	if t.sharesAll() {
+		text = s.Text
+	}
 	for _, c := range s.Cards {
 		text += "\n[shown: " + string(c.Kind) + "]"
 	}
@@ -282,7 +287,7 @@ func (t *turn) doing(ctx context.Context, tool string) error {
 }
 
 func (t *turn) title(tool string) string {
-	for _, x := range Tools(t.Services) {
+	for _, x := range t.tools {
 		if x.Name == tool {
 			return x.Title
 		}
@@ -294,8 +299,9 @@ func (t *turn) title(tool string) string {
 // happened more often than the phase bears, only ways out are offered.
 func (t *turn) failed(err error) error {
 	known, ok := errors.AsType[*kalla.Error](err)
-	if !ok || known.Code == kalla.CodeInternal {
-		return err
+	internal := !ok || known.Code == kalla.CodeInternal
+	if internal { // what failed inside is for the log
+		known = &kalla.Error{Why: "a fault of Kalla's own, which its log describes"}
 	}
 	t.c.Work.Failed++
 	why := known.Error()
@@ -317,6 +323,9 @@ func (t *turn) failed(err error) error {
 	}
 	options = append(options, Option{ID: "back:" + string(Greeting), Label: "Begin anew"})
 	t.offer("", options...)
+	if internal {
+		return err
+	}
 	return nil
 }
 

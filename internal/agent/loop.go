@@ -151,7 +151,7 @@ func (t *turn) wayOn() {
 // request is the conversation as the model sees it now.
 func (t *turn) request(said []Message) Request {
 	var specs []ToolSpec
-	for _, x := range Tools(t.Services) {
+	for _, x := range t.tools {
 		specs = append(specs, ToolSpec{Name: x.Name, Description: x.Description, Schema: x.Schema})
 	}
 	var history []Message
@@ -233,13 +233,13 @@ func (t *turn) call(ctx context.Context, call ToolCall) (result ToolResult, done
 		if known, ok := errors.AsType[*kalla.Error](err); ok && known.Hint != "" {
 			result.Content = "\nHint: " + known.Hint
 		}
-		result.Content, result.IsError = "<data>"+encode(maskError(err, t.sharesAll()))+"</data>"+result.Content, true
+		result.Content, result.IsError = "<data>"+encode(maskError(err, t.masks(), t.sharesAll()))+"</data>"+result.Content, true
 	} else {
 		shares := t.shares
 		if e, ok := out.(*Explained); ok && e.RunID != t.c.Work.Run { // of whichever sources
 			shares = func(string) bool { return false }
 		}
-		text := encode(Mask(out, t.masks(), shares))
+		text := encode(t.veil(shares).result(out))
 		if len(text) > resultSize {
 			text = encode(text[:resultSize] + " … (cut off: ask for less)")
 		}
@@ -255,6 +255,17 @@ func (t *turn) call(ctx context.Context, call ToolCall) (result ToolResult, done
 // auditable is the input of a call as the audit log keeps it.
 func auditable(input json.RawMessage) string {
 	return clip(string(input), 2000)
+}
+
+// veil is what the model sees the results of tools through.
+func (t *turn) veil(shares func(string) bool) *veil {
+	v := newVeil(t.masks(), shares)
+	v.said = func(value string) bool {
+		return slices.ContainsFunc(t.c.Said, func(s Said) bool {
+			return s.Role == User && strings.Contains(strings.ToLower(s.Text), strings.ToLower(value))
+		})
+	}
+	return v
 }
 
 func (t *turn) masks() Masks {

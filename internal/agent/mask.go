@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"math/big"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -99,17 +100,22 @@ type veil struct {
 	masks  Masks
 	tokens map[string]string // by value
 	shared func(source string) bool
+	said   func(value string) bool // whether the person has said it, so that it is nothing new
 }
 
 // Mask returns what a model may see of a result of a tool: the values of sources
 // that are not shared are tokens of masks, which grows. Names of columns and sources, types, counts and
 // figures over many records are as they are.
 func Mask(result any, masks Masks, shared func(source string) bool) any {
-	v := &veil{masks: masks, tokens: make(map[string]string, len(masks)), shared: shared}
+	return newVeil(masks, shared).result(result)
+}
+
+func newVeil(masks Masks, shared func(source string) bool) *veil {
+	v := &veil{masks: masks, tokens: make(map[string]string, len(masks)), shared: shared, said: func(string) bool { return false }}
 	for token, value := range masks {
 		v.tokens[value] = token
 	}
-	return v.result(result)
+	return v
 }
 
 func (v *veil) value(s *string) *string {
@@ -131,6 +137,45 @@ func (v *veil) rows(rows [][]*string) [][]*string {
 	return out
 }
 
+// hide is a value of a source, as it is where that is shared.
+func (v *veil) hide(source, value string) string {
+	if v.shared(source) || v.said(value) {
+		return value
+	}
+	return *v.value(&value)
+}
+
+// bound is a date or a number: the end of a range, which is of nobody's record.
+var bound = regexp.MustCompile(`^-?[0-9][0-9.:T -]*$`)
+
+// filters are those of a source that is not shared.
+func (v *veil) filters(filters []job.Filter) []job.Filter {
+	var out []job.Filter
+	for _, f := range filters {
+		var value any
+		if len(f.Value) > 0 && json.Unmarshal(f.Value, &value) == nil {
+			var walk func(any) any
+			walk = func(x any) any {
+				switch x := x.(type) {
+				case string:
+					if bound.MatchString(x) && f.Op != "eq" && f.Op != "neq" && f.Op != "in" {
+						return x
+					}
+					return v.hide("", x)
+				case []any:
+					for i := range x {
+						x[i] = walk(x[i])
+					}
+				}
+				return x
+			}
+			f.Value = json.RawMessage(encode(walk(value)))
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
 func (v *veil) result(result any) any {
 	switch r := result.(type) {
 	case *SourceData:
@@ -138,7 +183,7 @@ func (v *veil) result(result any) any {
 			return r
 		}
 		out := *r
-		out.Rows = v.rows(r.Rows)
+		out.Rows, out.Filters = v.rows(r.Rows), v.filters(r.Filters)
 		return &out
 	case *SourceProfile:
 		if v.shared(r.Source) {
@@ -169,11 +214,11 @@ func (v *veil) result(result any) any {
 	case *Explained:
 		return v.explained(r)
 	case *Checked:
-		return r
-	case *SourceList:
-		return r
+		out := *r
+		out.Sentences = nil // they name the values of filters
+		return &out
 	}
-	return result
+	return result // of no values
 }
 
 func (v *veil) record(r job.Record, source string) job.Record {
@@ -193,7 +238,7 @@ func (v *veil) drafted(r *Drafted) *Drafted {
 		return r
 	}
 	out := *r
-	out.Document, out.Suggestions = plain(r.Document), nil
+	out.Document, out.Suggestions, out.Sentences = plain(r.Document, v.hide), nil, nil
 	out.Rules = slices.Clone(r.Rules)
 	for i := range out.Rules {
 		out.Rules[i].CounterExamples = nil
@@ -255,10 +300,19 @@ func (v *veil) explained(r *Explained) *Explained {
 	return &Explained{r.RunID, &rec}
 }
 
-// maskError is what a model may see of an error: what a source holds may be quoted in it.
-func maskError(err error, shared bool) string {
+// maskError is what a model may see of an error: what a source holds may be
+// quoted in it, and values that its tokens stood for.
+func maskError(err error, masks Masks, shared bool) string {
 	text := err.Error()
-	if code := kalla.CodeOf(err); !shared && (code == kalla.CodeSource || code == kalla.CodeEngine || code == kalla.CodeBadKey || code == kalla.CodeInternal) {
+	if shared {
+		return text
+	}
+	for token, value := range masks {
+		if len(value) > 2 {
+			text = strings.ReplaceAll(text, value, token)
+		}
+	}
+	if code := kalla.CodeOf(err); code == kalla.CodeSource || code == kalla.CodeEngine || code == kalla.CodeBadKey || code == kalla.CodeInternal {
 		text = "it failed; the person sees why (class " + string(code) + ")"
 	}
 	return text

@@ -36,7 +36,11 @@ func (t *turn) about() string {
 			fmt.Fprintf(&b, "- %s source: not known yet\n", x.side)
 			continue
 		}
-		fmt.Fprintf(&b, "- %s source: %s\n", x.side, encode(x.scope))
+		scope := *x.scope
+		if !t.shares(scope.Source) {
+			scope.Filters = t.veil(t.shares).filters(scope.Filters)
+		}
+		fmt.Fprintf(&b, "- %s source: %s\n", x.side, encode(scope))
 	}
 	fmt.Fprintf(&b, "- pairs that the person decided about: %d\n", len(w.Examples))
 	if d := w.Draft; d != nil {

@@ -39,7 +39,8 @@ func (t *turn) offerSources(ctx context.Context) error {
 		return nil
 	}
 	var options []Option
-	for _, p := range pairs(found)[:min(len(pairs(found)), offered)] {
+	both := pairs(found)
+	for _, p := range both[:min(len(both), offered)] {
 		options = append(options, Option{"pair:" + p[0].Alias + "|" + p[1].Alias, p[0].Alias + " with " + p[1].Alias, described(p[0]) + "; " + described(p[1])})
 	}
 	options = append(options, Option{ID: "upload", Label: "Upload files"})

@@ -11,7 +11,7 @@ import (
 // dispatch runs a tool with what the conversation is about filled in, and takes in what came of it.
 func (t *turn) dispatch(ctx context.Context, call ToolCall) (any, error) {
 	w := &t.c.Work
-	all := Tools(t.Services)
+	all := t.tools
 	at := slices.IndexFunc(all, func(x Tool) bool { return x.Name == call.Name })
 	if at < 0 {
 		return nil, &kalla.Error{Code: kalla.CodeUsage, Op: "calling " + clip(call.Name, 60), Why: "there is no such tool", Hint: "use those that are listed"}
@@ -70,8 +70,11 @@ func (t *turn) filledIn(tool string, input json.RawMessage) (json.RawMessage, er
 			add("choose", w.Choose)
 		}
 	case ToolValidateRecipe, ToolRunSample, ToolSaveRecipe:
-		if w.Draft != nil {
-			add("document", w.Draft.Document)
+		var written string
+		if json.Unmarshal(fields["document"], &written) == nil && written != "" && (w.Draft == nil || written != w.Draft.Document) {
+			fields["document"] = json.RawMessage(encode(w.scoped(written)))
+		} else if w.Draft != nil {
+			fields["document"] = json.RawMessage(encode(w.Draft.Document))
 		}
 		if tool == ToolRunSample {
 			fields["examples"] = json.RawMessage(encode(w.Examples))

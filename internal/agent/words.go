@@ -37,6 +37,9 @@ func (t *turn) understand(ctx context.Context, text string) error {
 		return t.explain(ctx, key)
 	}
 	if phase == Greeting || phase == Intent {
+		if agrees(said) {
+			return t.next(ctx)
+		}
 		return t.hearSources(ctx, said)
 	}
 	if e, ok := tolerance(said); ok {
