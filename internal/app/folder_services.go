@@ -227,7 +227,7 @@ func replace(path, text string) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(temp.Name()) //nolint:errcheck // it is gone once it is renamed
+	defer os.Remove(temp.Name()) // gone already once it is renamed
 	_, err = temp.WriteString(text)
 	if err = errors.Join(err, temp.Chmod(0o644), temp.Close()); err != nil {
 		return err
