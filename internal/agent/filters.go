@@ -234,9 +234,6 @@ func (t *turn) filterValues(ctx context.Context, sides []scopedSide, text string
 	}
 	switch len(options) {
 	case 0:
-		if t.c.Work.Draft != nil {
-			return false, nil // perhaps it names a rule
-		}
 		t.say("I found no such value in %s. Columns with few values are: %s.", names(sides), fewIn(sides))
 		t.offerScopes()
 		return true, nil

@@ -33,6 +33,12 @@ func (t *turn) understand(ctx context.Context, text string) error {
 		at := slices.Index(Phases(), phase)
 		return t.do(ctx, "back:"+string(stages[max(0, at-1)].phase))
 	}
+	if is(said, "no", "nope", "not yet", "wrong", "that is wrong") && phase != Greeting && phase != Intent {
+		t.say("What should be different?")
+		t.help(phase)
+		t.offerChanges()
+		return nil
+	}
 	if key, ok := asksWhy(text); ok {
 		return t.explain(ctx, key)
 	}
@@ -45,10 +51,10 @@ func (t *turn) understand(ctx context.Context, text string) error {
 	if e, ok := tolerance(said); ok {
 		return t.edit(ctx, e)
 	}
-	if done, err := t.hearFilters(ctx, text, said); done || err != nil {
+	if done, err := t.hearRule(ctx, said); done || err != nil {
 		return err
 	}
-	if done, err := t.hearRule(ctx, said); done || err != nil {
+	if done, err := t.hearFilters(ctx, text, said); done || err != nil {
 		return err
 	}
 	if done, err := t.hearPair(ctx, said); done || err != nil {
