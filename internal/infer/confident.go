@@ -99,7 +99,7 @@ func (d *drafter) confidentAmount(k *link, a *amountFact) error {
 }
 
 // nearestPairs bounds the pairs of which confidentNearest takes the nearest.
-const nearestPairs = 300_000
+const nearestPairs = 200_000
 
 // confidentNearest makes goodTable of the records that share the amount and the
 // value of the link, if any, and are nearest to each other: by the likeness of
@@ -111,7 +111,7 @@ func (d *drafter) confidentNearest(k *link, a *amountFact, names, dates *pairing
 	left, right := d.amounts(a)
 	by := strings.TrimPrefix(k.equalities("")+", v", ", ")
 	// What is compared beside the equalities, and what of it makes a pair different from others.
-	unlike, apart, h := "0", "0", []string{by}
+	apart, h := "0", []string{by}
 	more := map[*side][]string{d.left: {left + " AS v"}, d.right: {right + " AS v"}}
 	compare := func(name string, p *pairing, form func(x string) string) {
 		more[d.left] = append(more[d.left], form("t."+d.d.Ident(p.l.name))+" AS "+name)
@@ -120,7 +120,6 @@ func (d *drafter) confidentNearest(k *link, a *amountFact, names, dates *pairing
 	}
 	if names != nil {
 		compare("s", names, func(x string) string { return "nullif(" + d.normal(nameSteps(names.l, names.r), x) + ", '')" })
-		unlike = d.d.Dissimilarity(nearNames, "l.s", "r.s")
 	}
 	if dates != nil {
 		compare("dt", dates, day)
@@ -140,9 +139,15 @@ func (d *drafter) confidentNearest(k *link, a *amountFact, names, dates *pairing
 		return err
 	}
 	every := int(pairs/nearestPairs) + 1
-	return d.makePairs(fmt.Sprintf(`SELECT l_id, r_id, h FROM (SELECT *, rank() OVER (PARTITION BY l_id ORDER BY m0, m1) AS la, count(*) OVER (PARTITION BY l_id, m0, m1) AS lb, rank() OVER (PARTITION BY r_id ORDER BY m0, m1) AS ra, count(*) OVER (PARTITION BY r_id, m0, m1) AS rb
-FROM (SELECT l.id AS l_id, r.id AS r_id, hash(%s) AS h, %s AS m0, %s AS m1 FROM %s l JOIN %s r USING (%s)) WHERE m0 <= %d AND m1 IS NOT NULL) WHERE la = 1 AND lb = 1 AND ra = 1 AND rb = 1`,
-		strings.Join(h, ", "), unlike, apart, items(d.left, every), items(d.right, every), by, farNames))
+	pick := "l.id AS l_id, r.id AS r_id, hash(" + strings.Join(h, ", ") + ") AS h, " + apart + " AS m1"
+	near := fmt.Sprintf("%s l JOIN %s r USING (%s)", items(d.left, every), items(d.right, every), by)
+	with, from := "", fmt.Sprintf("(SELECT %s, 0 AS m0 FROM %s)", pick, near)
+	if names != nil {
+		with = fmt.Sprintf("WITH p AS MATERIALIZED (SELECT %s, l.s AS ls, r.s AS rs FROM %s), %s ", pick, near, d.likeness(nearNames))
+		from = fmt.Sprintf("(SELECT p.*, u.unlike AS m0 FROM p JOIN u USING (ls, rs) WHERE u.unlike <= %d)", farNames)
+	}
+	return d.makePairs(with + fmt.Sprintf(`SELECT l_id, r_id, h FROM (SELECT *, rank() OVER (PARTITION BY l_id ORDER BY m0, m1) AS la, count(*) OVER (PARTITION BY l_id, m0, m1) AS lb, rank() OVER (PARTITION BY r_id ORDER BY m0, m1) AS ra, count(*) OVER (PARTITION BY r_id, m0, m1) AS rb
+FROM %s WHERE m1 IS NOT NULL) WHERE la = 1 AND lb = 1 AND ra = 1 AND rb = 1`, from))
 }
 
 // confidentGroups makes goodTable of the values of a link that several records

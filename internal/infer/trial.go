@@ -151,10 +151,10 @@ func (d *drafter) pairs(t trial, shuffled bool) (query string, measures []string
 			measures = append(measures, "abs(l.a - r.a)")
 		}
 	}
+	named := -1 // the measure that is the likeness of names
 	if t.name != nil {
-		dis := d.d.Dissimilarity(t.name.method, "l.s", "r.s")
-		on = append(on, fmt.Sprintf("%s <= %s", dis, one.Sub(t.name.least).Shift(6)))
-		measures = append(measures, dis)
+		named = len(measures)
+		measures = append(measures, "")
 	}
 	if t.date {
 		on = append(on, fmt.Sprintf("r.d - l.d BETWEEN %d AND %d", f.date.window.From, f.date.window.To))
@@ -172,10 +172,23 @@ func (d *drafter) pairs(t trial, shuffled bool) (query string, measures []string
 	}
 	list := ""
 	for i, m := range measures {
-		list += fmt.Sprintf(", %s AS v%d", m, i)
+		if i == named {
+			list += ", l.s AS ls, r.s AS rs"
+		} else {
+			list += fmt.Sprintf(", %s AS v%d", m, i)
+		}
 		measures[i] = fmt.Sprintf("v%d", i)
 	}
-	return fmt.Sprintf("SELECT l.id AS l, r.id AS r%s%s FROM %s l JOIN %s r ON %s", amounts, list, left, right, strings.Join(on, " AND ")), measures
+	query = fmt.Sprintf("SELECT l.id AS l, r.id AS r%s%s FROM %s l JOIN %s r ON %s", amounts, list, left, right, strings.Join(on, " AND "))
+	if named >= 0 {
+		query = fmt.Sprintf("WITH p AS MATERIALIZED (%s), %s SELECT p.* EXCLUDE (ls, rs), u.unlike AS v%d FROM p JOIN u USING (ls, rs) WHERE u.unlike <= %s", query, d.likeness(t.name.method), named, one.Sub(t.name.least).Shift(6))
+	}
+	return query, measures
+}
+
+// likeness is a table u of how unlike the names ls and rs of p are. Names repeat, and to compare them is what costs.
+func (d *drafter) likeness(method kalla.Method) string {
+	return fmt.Sprintf("u AS MATERIALIZED (SELECT ls, rs, %s AS unlike FROM (SELECT DISTINCT ls, rs FROM p))", d.d.Dissimilarity(method, "ls", "rs"))
 }
 
 // affordable reports whether the equalities of a trial narrow the candidates enough.
