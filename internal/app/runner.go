@@ -16,19 +16,20 @@ import (
 	"kalla/internal/source"
 )
 
-// Runner does the work of the scheduler on the embedded engine: each call has
-// an instance of its own.
+// Runner does the work of the scheduler on the embedded engine, of which each
+// call has an instance of its own, and runs what is too large for it on a cluster.
 type Runner struct {
-	Env func(string) (string, bool) // for credentials of evidence in a bucket, when it is looked for; may be nil
+	Env     func(string) (string, bool) // for credentials of evidence in a bucket, when it is looked for; may be nil
+	Cluster *Cluster                    // may be nil
 }
 
 var _ compute.Runner = Runner{}
 
 // Run reconciles as one attempt of a job asks.
-func (Runner) Run(ctx context.Context, w compute.Work) (*kalla.Summary, error) {
+func (r Runner) Run(ctx context.Context, w compute.Work) (*kalla.Summary, error) {
 	return Run(ctx, Job{
 		Recipe: w.Recipe, Document: w.Document, RunID: w.RunID, Out: w.Out, Evidence: w.Evidence, Engine: w.Engine,
-		Limits: w.Limits, LookupEnv: w.Env, Allow: w.Check, Report: w.Report,
+		Limits: w.Limits, LookupEnv: w.Env, Allow: w.Check, Report: w.Report, Cluster: r.Cluster,
 	})
 }
 

@@ -30,6 +30,8 @@ type SchedulerConfig struct {
 	TempDir    string   // where engines spill; made if it is missing
 	Extensions string   // see engine.Limits
 
+	Cluster *Cluster // where large jobs run; nil where there is none
+
 	MaxJobs int
 	Memory  int64 // bytes of all jobs together
 	Threads int   // of all jobs together
@@ -93,7 +95,7 @@ func openScheduler(ctx context.Context, cfg SchedulerConfig, rules *policy.Polic
 		return nil, err
 	}
 	service, err := compute.Open(ctx, compute.Config{
-		DataDir: cfg.DataDir, Runner: Runner{Env: cfg.LookupEnv}, Policy: rules, Callbacks: callbacks,
+		DataDir: cfg.DataDir, Runner: Runner{Env: cfg.LookupEnv, Cluster: cfg.Cluster}, Policy: rules, Callbacks: callbacks,
 		Progress: func(ctx context.Context, url, runID string, attempt int) compute.Progress {
 			return callback.Start(ctx, callbacks, url, runID, attempt)
 		},

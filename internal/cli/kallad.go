@@ -26,9 +26,10 @@ func Daemon(ctx context.Context, env Env) int {
 		Short: "Run reconciliations for others",
 		Long: `Kallad takes reconciliation jobs over HTTP, runs them, and reports by callbacks.
 
-  kallad scheduler                 on this machine, at http://127.0.0.1:9090`,
+  kallad scheduler                 on this machine, at http://127.0.0.1:9090
+  kallad executor                  works for a scheduler that has a coordinator`,
 	}
-	root.AddCommand(c.schedulerCommand(), c.healthCommand("http://localhost:9090/health"), c.configCommand(), c.versionCommand())
+	root.AddCommand(c.schedulerCommand(), c.executorCommand(), c.healthCommand("http://localhost:9090/health"), c.configCommand(), c.versionCommand())
 	return c.execute(ctx, root)
 }
 
@@ -50,6 +51,10 @@ own credentials.
 Every flag can be set by the environment (KALLA_HTTP_PORT) or kalla.yaml (http_port) too: see kallad
 config. KALLA_CALLBACK_KEY signs callbacks (Standard Webhooks). OTEL_EXPORTER_OTLP_ENDPOINT sends traces.
 
+With --trino-home it starts the coordinator of a cluster on --grpc-port, which executors join, and with
+--trino-url it uses a cluster that exists; both need --storage. What is too large for this machine then
+runs there, and what asks for engine: trino.
+
 SIGTERM stops it: no new jobs, --grace for those that run, which then wait for the next start.
 A second signal kills.`,
 		Example: `  kallad scheduler --http-port 9090
@@ -58,7 +63,7 @@ A second signal kills.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.schedule(cmd.Context()) },
 	}
 	addSettingFlags(cmd, keyHTTPPort, keyGRPCPort, keyBindHost, keyDataDir, keyMaxJobs, keyMemory, keyThreads, keyTempDir,
-		keyAllowDir, keyAllowHost, keyAllowCall, keyAllowEnv, keyTokenFile, keySecretsFile, keyGrace, keyLogFormat)
+		keyAllowDir, keyAllowHost, keyAllowCall, keyAllowEnv, keyTokenFile, keySecretsFile, keyTrinoHome, keyTrinoURL, keyObjects, keyExtHost, keyPartitions, keyGrace, keyLogFormat)
 	return cmd
 }
 
@@ -75,12 +80,17 @@ func (c *command) schedule(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var closeCluster func()
+	if cfg.Cluster, closeCluster, err = c.openCluster(cfg); err != nil {
+		return err
+	}
+	defer closeCluster()
 	scheduler, err := app.StartScheduler(start, cfg)
 	if err != nil {
 		return err
 	}
 	log.Info("scheduler started", "url", scheduler.URL(), "version", app.Version, "data_dir", cfg.DataDir,
-		"memory", bytes(cfg.Memory), "threads", cfg.Threads, "max_jobs", cfg.MaxJobs, "token", cfg.Token != "", "restricted", !cfg.Open)
+		"memory", bytes(cfg.Memory), "threads", cfg.Threads, "max_jobs", cfg.MaxJobs, "token", cfg.Token != "", "restricted", !cfg.Open, "cluster", cfg.Cluster != nil)
 	select {
 	case <-ctx.Done():
 	case <-scheduler.Done():

@@ -84,11 +84,25 @@ const (
 	keyGrace       = "grace"
 	keyToken       = "worker_token"
 	keyCallbackKey = "callback_key"
+	keySchedHost   = "scheduler_host"
+	keySchedPort   = "scheduler_port"
+	keyFlightPort  = "flight_port"
+	keyExtHost     = "external_host"
+	keyObjects     = "cluster_storage"
+	keyTrinoHome   = "trino_home"
+	keyJavaHome    = "java_home"
+	keyTrinoURL    = "trino_url"
+	keyTrinoUser   = "trino_user"
+	keyTrinoPass   = "trino_password"
+	keyTrinoToken  = "trino_token"
+	keyTrinoCA     = "trino_ca"
+	keySecret      = "cluster_secret"
+	keyPartitions  = "partitions"
 )
 
 const extensionsEnv = "KALLA_DUCKDB_EXTENSIONS"
 
-var settingSpecs = slices.Concat(engineSettings, appSettings, daemonSettings)
+var settingSpecs = slices.Concat(engineSettings, appSettings, daemonSettings, clusterSettings)
 
 var engineSettings = []setting{
 	{key: keyEngine, of: kallaProgram, flag: "engine", env: []string{"KALLA_ENGINE"}, def: "auto", example: "auto|duckdb",
@@ -117,11 +131,11 @@ var daemonSettings = []setting{
 	{key: keyHTTPPort, of: kalladProgram, flag: "http-port", env: []string{"KALLA_HTTP_PORT"}, def: "9090", example: "PORT",
 		help: "port of the HTTP API; 0 takes a free one", check: checkPort},
 	{key: keyGRPCPort, of: kalladProgram, flag: "grpc-port", env: []string{"KALLA_GRPC_PORT"}, def: "50050", example: "PORT",
-		help: "port for the nodes of a cluster; one machine alone listens on none", check: checkPort},
+		help: "port of a scheduler's coordinator, if it starts one, and of an executor's daemon (default there: 50052)", check: checkPort},
 	{key: keyBindHost, flag: "bind-host", env: []string{"KALLA_BIND_HOST"}, def: "127.0.0.1", example: "HOST",
 		help: "address to listen on; any but this machine's own needs a token, and a scheduler --allow-…"},
 	{key: keyDataDir, of: kalladProgram, flag: "data-dir", env: []string{"KALLA_DATA_DIR"}, def: filepath.Join("kalla-data", "scheduler"), example: "DIR",
-		help: "where the scheduler keeps its jobs"},
+		help: "where the scheduler keeps its jobs (an executor: kalla-data/executor-PORT, for the files of its worker)"},
 	{key: keyMaxJobs, of: kalladProgram, flag: "max-jobs", env: []string{"KALLA_MAX_JOBS"}, example: "N",
 		help: "jobs that run at the same time (default: one a processor, eight at most)", check: checkJobs},
 	{key: keyAllowDir, of: kalladProgram, list: true, flag: "allow-file-dir", env: []string{"KALLA_ALLOW_FILE_DIR"}, example: "DIR",

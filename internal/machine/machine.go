@@ -17,6 +17,9 @@ func Memory() int64 {
 	return min(physical, limit)
 }
 
+// Container is the memory that the container of the process may use, in bytes, or 0 where that is not limited.
+func Container() int64 { return containerMemory() }
+
 // CPUs is how many processors the process may use at once, at least 1. The
 // runtime knows the limit of a container and rounds it up.
 func CPUs() int { return runtime.GOMAXPROCS(0) }
