@@ -19,7 +19,7 @@ type change struct {
 
 func (c *change) and(rule, text string, apply func()) {
 	before := c.apply
-	c.rules, c.text = append(c.rules, rule), append(c.text, text)
+	c.rules, c.text = append(slices.Clip(c.rules), rule), append(slices.Clip(c.text), text)
 	c.apply = func() {
 		if before != nil {
 			before()
@@ -131,7 +131,7 @@ func (d *drafter) teach(x *example, index int, again func(...change) error) (*ch
 
 // save returns what puts facts, links and passes back to where they are now.
 func (d *drafter) save() func() {
-	facts, links, evidence := d.facts, slices.Clone(d.links), len(d.evidence)
+	facts, links, evidence := d.facts, slices.Clone(d.links), slices.Clone(d.evidence)
 	values := make([]link, len(links))
 	for i, k := range links {
 		values[i] = *k
@@ -147,7 +147,6 @@ func (d *drafter) save() func() {
 	}
 	names := slices.Clone(facts.names)
 	derive := [2][]kalla.Derived{slices.Clone(d.left.derive), slices.Clone(d.right.derive)}
-	noted := slices.Clone(d.evidence)
 	return func() {
 		for i, k := range links {
 			*k = values[i]
@@ -162,7 +161,7 @@ func (d *drafter) save() func() {
 		}
 		d.facts = facts
 		d.facts.names = slices.Clone(names)
-		d.evidence = slices.Clone(noted[:evidence])
+		d.evidence = slices.Clone(evidence)
 		d.recipe.Match, d.recipe.Compare = nil, nil
 		d.passes, d.forced, d.required, d.dropped = nil, nil, nil, nil
 		d.left.derive, d.right.derive = slices.Clone(derive[0]), slices.Clone(derive[1])
