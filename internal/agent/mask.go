@@ -214,6 +214,9 @@ func (v *veil) result(result any) any {
 	case *Explained:
 		return v.explained(r)
 	case *Checked:
+		if v.shared("") {
+			return r
+		}
 		out := *r
 		out.Sentences = nil // they name the values of filters
 		return &out
