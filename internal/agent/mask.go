@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/json"
 	"math/big"
@@ -61,38 +62,52 @@ func pick(n int64) rune {
 	return rune(x.Int64())
 }
 
-// unmask puts values back in the place of whole tokens in JSON that a model wrote.
+// unmask puts values back in the place of tokens in JSON that a model wrote: in
+// the fields that hold values of records, and nowhere else, where a word may look like a token.
 func (m Masks) unmask(input json.RawMessage) json.RawMessage {
-	var v any
-	if len(m) == 0 || json.Unmarshal(input, &v) != nil {
+	v, ok := decoded(input)
+	if len(m) == 0 || !ok {
 		return input
 	}
-	var walk func(any) any
-	walk = func(v any) any {
-		switch v := v.(type) {
-		case string:
-			if value, ok := m[v]; ok {
-				return value
-			}
-			return v
-		case []any:
-			for i := range v {
-				v[i] = walk(v[i])
-			}
-			return v
-		case map[string]any:
-			for k := range v {
-				v[k] = walk(v[k])
-			}
-			return v
+	value := func(s string) any {
+		if value, ok := m[s]; ok {
+			return value
 		}
-		return v
+		parts := strings.Split(s, "|") // of a key of several columns
+		for i := range parts {
+			if value, ok := m[parts[i]]; ok {
+				parts[i] = value
+			}
+		}
+		return strings.Join(parts, "|")
 	}
-	text, err := json.Marshal(walk(v))
-	if err != nil {
-		return input
+	return json.RawMessage(encode(walk(v, false, value)))
+}
+
+// decoded is a JSON value whose numbers are as they were written.
+func decoded(text json.RawMessage) (v any, ok bool) {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	return v, d.Decode(&v) == nil
+}
+
+// walk changes the texts in fields called key and value, or all of them.
+func walk(v any, all bool, change func(string) any) any {
+	switch v := v.(type) {
+	case string:
+		if all {
+			return change(v)
+		}
+	case []any:
+		for i := range v {
+			v[i] = walk(v[i], all, change)
+		}
+	case map[string]any:
+		for k := range v {
+			v[k] = walk(v[k], all || k == "key" || k == "value", change)
+		}
 	}
-	return text
+	return v
 }
 
 // veil is how a result of a tool is shown to a model.
@@ -152,24 +167,13 @@ var bound = regexp.MustCompile(`^-?[0-9][0-9.:T -]*$`)
 func (v *veil) filters(filters []job.Filter) []job.Filter {
 	var out []job.Filter
 	for _, f := range filters {
-		var value any
-		if len(f.Value) > 0 && json.Unmarshal(f.Value, &value) == nil {
-			var walk func(any) any
-			walk = func(x any) any {
-				switch x := x.(type) {
-				case string:
-					if bound.MatchString(x) && f.Op != "eq" && f.Op != "neq" && f.Op != "in" {
-						return x
-					}
-					return v.hide("", x)
-				case []any:
-					for i := range x {
-						x[i] = walk(x[i])
-					}
+		if value, ok := decoded(f.Value); ok {
+			f.Value = json.RawMessage(encode(walk(value, true, func(x string) any {
+				if bound.MatchString(x) && f.Op != "eq" && f.Op != "neq" && f.Op != "in" {
+					return x
 				}
-				return x
-			}
-			f.Value = json.RawMessage(encode(walk(value)))
+				return v.hide("", x)
+			})))
 		}
 		out = append(out, f)
 	}

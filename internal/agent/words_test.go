@@ -99,12 +99,16 @@ func TestMasks(t *testing.T) {
 				t.Fatalf("%q is both %q and %q", token, other, value)
 			}
 			seen[token] = value
-			input, _ := json.Marshal(map[string]any{"key": token, "list": []any{token}, "n": 1})
+			input, _ := json.Marshal(map[string]any{"key": token + "|" + token, "conditions": []any{map[string]any{"op": token, "value": []any{token, json.Number("12345678901234567.89")}}}})
 			var back struct {
-				Key  string
-				List []string
+				Key        string
+				Conditions []struct {
+					Op    string
+					Value []any
+				}
 			}
-			if err := json.Unmarshal(masks.unmask(input), &back); err != nil || back.Key != value || back.List[0] != value {
+			text := masks.unmask(input)
+			if err := json.Unmarshal(text, &back); err != nil || back.Key != value+"|"+value || back.Conditions[0].Value[0] != value || back.Conditions[0].Op != token || !strings.Contains(string(text), "12345678901234567.89") {
 				t.Fatalf("%s comes back as %+v", input, back)
 			}
 		}
