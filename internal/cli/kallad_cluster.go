@@ -36,6 +36,15 @@ A second signal kills.`,
 	}
 	addSettingFlags(cmd, keySchedHost, keySchedPort, keyFlightPort, keyGRPCPort, keyExtHost, keyObjects, keyTrinoHome, keyDataDir,
 		keyMemory, keyThreads, keyTempDir, keyGrace, keyLogFormat)
+	// What is a scheduler's in the descriptions.
+	for flag, of := range map[string][2]string{
+		"grpc-port": {executorPort, "port of the daemon beside the worker"},
+		"data-dir":  {filepath.Join("kalla-data", "executor-PORT"), "where the worker has its files, and sources that are read spill"},
+		"memory":    {"", "memory of everything, such as 4GB (default: all of the container, or a third of the machine)"},
+	} {
+		f := cmd.Flags().Lookup(flag)
+		f.DefValue, f.Usage = of[0], of[1]
+	}
 	return cmd
 }
 

@@ -87,6 +87,9 @@ func (e *Executor) serve(l net.Listener) {
 // ID is the worker's, as the coordinator knows it.
 func (e *Executor) ID() string { return e.id }
 
+// WorkerPID is the id of the worker's process, 0 while there is none.
+func (e *Executor) WorkerPID() int { return e.node.PID() }
+
 // Done is closed when the executor has ended, by itself or by Stop.
 func (e *Executor) Done() <-chan struct{} { return e.done }
 
