@@ -189,6 +189,9 @@ func TestSameRows(t *testing.T) {
 	derived := input(t, "t", with(pg, "table=lines"))
 	derived.Derive = []kalla.Derived{{Name: "its_day", SQL: "day"}, {Name: "rate", SQL: "(SELECT max(rate) FROM fx WHERE fx.day = its_day)"}, {Name: "loud", SQL: "upper(note)"}}
 	derived.Filters = []kalla.Filter{{Column: "id", Op: kalla.FilterLt, Values: []string{"30000"}}, {Column: "rate", Op: kalla.FilterIsNotNull}}
+	filtered := input(t, "t", with(pg, "table=lines"))
+	filtered.Filters = []kalla.Filter{{Column: "id", Op: kalla.FilterBetween, Values: []string{"100", "50000.5"}}, {Column: "amount", Op: kalla.FilterIn, Values: []string{"1.5", "-2", "3.125"}},
+		{Column: "day", Op: kalla.FilterGte, Values: []string{"2024-03-01"}}, {Column: "free", Op: kalla.FilterNeq, Values: []string{"12.5"}}, {Column: "note", Op: kalla.FilterGt, Values: []string{"a"}}, {Column: "ok", Op: kalla.FilterEq, Values: []string{"true"}}}
 	numeric := input(t, "t", with(pg, "query=SELECT%20id,%20(id%20%2F%204.0)::numeric(12,2)::text%20AS%20amount%20FROM%20lines"))
 	numeric.Numeric = []string{"amount"}
 	urls := []string{executor(t, 2, nil), executor(t, 1, nil)}
@@ -200,6 +203,7 @@ func TestSameRows(t *testing.T) {
 		"partitioned": {input(t, "t", with(pg, "table=parted"))},
 		"numbers":     {numeric},
 		"derived":     {fx, derived},
+		"filtered":    {filtered},
 		"mysql":       {input(t, "t", with(my, "table=lines"))},
 		"file":        {input(t, "t", write(t, "a.csv", "id,amount\n1,1.5\n"))},
 		"csv":         {objects("*.csv")},

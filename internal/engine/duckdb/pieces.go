@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -284,7 +286,7 @@ const leastPages = 512
 // dividePostgres divides a table by where its rows lie; whatever was added since
 // lies in the last range. What has no place of its own, and servers that would read
 // the whole table for each range, make one piece. A server in recovery exports no snapshot.
-func (s *Session) dividePostgres(src source.Source, catalog, from, relation, list string, native []nativeColumn) func(context.Context, int) ([]string, error) {
+func (s *Session) dividePostgres(src source.Source, catalog, from, relation, list string, native []nativeColumn, filters []string) func(context.Context, int) ([]string, error) {
 	return func(ctx context.Context, n int) ([]string, error) {
 		size := "NULL"
 		if list != "" {
@@ -307,7 +309,7 @@ func (s *Session) dividePostgres(src source.Source, catalog, from, relation, lis
 		n = max(1, min(n, pages/leastPages))
 		out := make([]string, n)
 		for i := range out {
-			var bounds []string
+			bounds := slices.Clone(filters)
 			if i > 0 {
 				bounds = append(bounds, fmt.Sprintf("ctid >= '(%d,0)'::tid", pages*i/n))
 			}
@@ -332,6 +334,54 @@ func (s *Session) dividePostgres(src source.Source, catalog, from, relation, lis
 		}
 		return out, nil
 	}
+}
+
+// serverFilters writes the filters that a PostgreSQL server decides as the engine
+// does, so that it need not send what they drop: those on numbers and dates. The
+// engine applies them all again. Where values are checked, those of rows that a filter drops
+// are too, so that none is left out.
+func (m *mount) serverFilters(in engine.Input) []string {
+	if slices.ContainsFunc(m.Columns, func(c column) bool { return c.Fits != "" }) {
+		return nil
+	}
+	var out []string
+	for _, f := range in.Filters {
+		i := slices.IndexFunc(m.Columns, func(c column) bool { return c.Name == f.Column })
+		if i < 0 {
+			continue
+		}
+		var valid *regexp.Regexp
+		var as string
+		switch m.Columns[i].Type.Kind {
+		case kalla.Integer, kalla.DecimalKind:
+			valid, as = numberText, "::numeric"
+		case kalla.Date:
+			valid, as = dateText, "::date"
+		default:
+			continue
+		}
+		if slices.ContainsFunc(f.Values, func(v string) bool { return !valid.MatchString(v) }) {
+			continue // whether it is wrong is said elsewhere
+		}
+		literals := make([]string, len(f.Values))
+		for n, v := range f.Values {
+			literals[n] = "'" + v + "'" + as
+		}
+		name, sign := quotePG(f.Column), filterSigns[f.Op]
+		switch {
+		case sign != "" && len(literals) == 1:
+			out = append(out, name+" "+sign+" "+literals[0])
+		case f.Op == kalla.FilterBetween && len(literals) == 2:
+			out = append(out, name+" BETWEEN "+literals[0]+" AND "+literals[1])
+		case f.Op == kalla.FilterIn && len(literals) > 0:
+			out = append(out, name+" IN ("+strings.Join(literals, ", ")+")")
+		case f.Op == kalla.FilterIsNull:
+			out = append(out, name+" IS NULL")
+		case f.Op == kalla.FilterIsNotNull:
+			out = append(out, name+" IS NOT NULL")
+		}
+	}
+	return out
 }
 
 // pgText quotes a text literal for PostgreSQL, whatever the server takes a backslash for.

@@ -83,7 +83,7 @@ func (s *Session) mountPostgres(ctx context.Context, in engine.Input, catalog st
 	if src.Query != "" {
 		list = "" // a query has no pages
 	}
-	m.Pieces = s.dividePostgres(src, catalog, from, relation, list, described)
+	m.Pieces = s.dividePostgres(src, catalog, from, relation, list, described, m.serverFilters(in))
 	return m, nil
 }
 
