@@ -51,8 +51,10 @@ func (t *turn) think(ctx context.Context) error {
 			return t.next(ctx)
 		}
 		started := t.reply.Text != ""
+		var written strings.Builder
 		reply, err := t.Model.Stream(ctx, t.request(said), func(d Delta) {
 			text, tool := d.Text, ""
+			written.WriteString(text)
 			if text != "" && started {
 				text, started = "\n\n"+text, false
 			}
@@ -63,8 +65,13 @@ func (t *turn) think(ctx context.Context) error {
 			_ = t.sink.Delta(ctx, t.reply.ID, text, tool)
 		})
 		if err != nil {
+			if text := strings.TrimSpace(written.String()); text != "" { // it broke off
+				t.say("%s", text)
+				t.reply.Partial = true
+				said = append(said, Message{Role: Assistant, Parts: []Part{{Text: text}}})
+			}
 			keep()
-			return t.unreachable(ctx, err, len(t.reply.Cards) > 0)
+			return t.unreachable(ctx, err, t.reply.Partial || len(t.reply.Cards) > 0)
 		}
 		t.spend(reply.Usage)
 		said = append(said, reply.Message)

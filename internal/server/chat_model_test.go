@@ -378,6 +378,10 @@ func TestChatStopAndRestart(t *testing.T) {
 			if stopped.Status != agent.Idle {
 				t.Errorf("%+v", stopped)
 			}
+			so := want[server.ChatDetail](t, s.call(http.MethodGet, "/api/chat/sessions/"+k.id, nil), http.StatusOK).Messages
+			if m := so[len(so)-1]; m.Role != agent.Assistant || !m.Partial || m.Text != "I begin" {
+				t.Errorf("what was written is lost: %+v", m)
+			}
 			ask()
 			s.stop() // the process ends over an answer
 			token := s.token
