@@ -209,6 +209,9 @@ func (c *checker) window(n node) error {
 	if err != nil {
 		return err
 	}
+	if name == "count" && unset(n["children"]) { // so the parser has count(*) OVER
+		f = functions["count_star"]
+	}
 	switch {
 	case f.kind == scalar:
 		return c.refuse(name+" is not a window function", "")

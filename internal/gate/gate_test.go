@@ -155,6 +155,7 @@ func TestGateAllows(t *testing.T) {
 		{matchSQL, `SELECT max(l.invoice_id), r.memo FROM left_src l CROSS JOIN right_src r GROUP BY r.memo HAVING count(DISTINCT l.invoice_id) > 1 AND sum(l.amount) > 0 ORDER BY r.memo`, "INV-2"},
 		{matchSQL, "SELECT l.invoice_id, lag(l.amount, 1, 0) OVER (ORDER BY l.invoice_id) AS before FROM left_src l ORDER BY l.invoice_id LIMIT 1", "INV-1"},
 		{matchSQL, "SELECT sum(amount) OVER (ORDER BY invoice_id ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) AS s FROM left_src ORDER BY s DESC", "107.25"},
+		{matchSQL, "SELECT count(*) OVER () AS n, count(*) FILTER (WHERE amount > 50) OVER (PARTITION BY currency) FROM left_src ORDER BY invoice_id LIMIT 1", "2"},
 		{matchSQL, "SELECT a.code FROM (VALUES ('EUR', 1), ('USD', 2)) AS a(code, n) ORDER BY a.n", "EUR"},
 		{matchSQL, "SELECT DISTINCT currency FROM left_src ORDER BY currency", "EUR"},
 		{matchSQL, "SELECT left_src.* FROM left_src WHERE amount > 50", "INV-1"},

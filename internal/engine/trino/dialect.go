@@ -124,9 +124,9 @@ func (d Dialect) Normalize(step kalla.Normalize, expr string) string {
 	case kalla.Upper: // Java has no capital for ß; it came to Unicode late
 		return "replace(upper(" + expr + "), 'ß', 'ẞ')"
 	case kalla.Unaccent:
-		return "translate(normalize(regexp_replace(normalize(" + expr + `, NFD), '\p{M}+'), NFC), ` + d.Text(strokeLetters) + ", " + d.Text(plainLetters) + ")"
+		return "translate(normalize(regexp_replace(normalize(" + expr + ", NFD), " + d.Text(marks) + "), NFC), " + d.Text(strokeLetters) + ", " + d.Text(plainLetters) + ")"
 	case kalla.Alnum:
-		return "regexp_replace(" + expr + `, '[^\p{L}\p{Nd}]+')`
+		return "regexp_replace(" + expr + ", " + d.Text(notAlnum) + ")"
 	case kalla.Digits:
 		return "regexp_replace(" + expr + ", '[^0-9]+')"
 	case kalla.StripLeadingZeros:

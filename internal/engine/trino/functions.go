@@ -112,7 +112,7 @@ BEGIN
   END IF;
   RETURN CAST(round((1 - jaro) * 1E6) AS bigint);
 END`},
-	{"kalla_words", `(s varchar) RETURNS array(varchar) RETURN array_sort(array_distinct(regexp_extract_all(s, '[\p{L}\p{Nd}]+')))`},
+	{"kalla_words", `(s varchar) RETURNS array(varchar) RETURN array_sort(array_distinct(regexp_extract_all(s, '` + alnum + `')))`},
 	{"kalla_token_set_diff", `(a varchar, b varchar) RETURNS bigint
 BEGIN
   DECLARE wa array(varchar) DEFAULT kalla_words(a);

@@ -54,6 +54,11 @@ func (w *writer) convert(at gate.Position, v value, to sqlType, try bool) string
 		return refused()
 	case from == to:
 		return v.sql
+	case to.kind == text && from.temporal(): // engines write other years in ways of their own
+		return w.once(v, func(x string) string {
+			return "CASE WHEN year(" + x + ") BETWEEN 1 AND 9999 THEN " + w.TextOf(x, from.kallaType()) +
+				" WHEN " + x + " IS NOT NULL THEN CAST(fail('a date is not between the years 1 and 9999') AS VARCHAR) END"
+		})
 	case to.kind == text:
 		return w.TextOf(v.sql, from.kallaType())
 	case from.kind == text:

@@ -32,8 +32,7 @@ var months = map[string]int{"year": 12, "quarter": 3, "month": 1}
 
 func dateDiff(w *writer, c *gate.Call, args []value) value {
 	unit := literalText(c, 0)
-	a := w.aTime(c, args[1], args[2].t)
-	b := w.aTime(c, args[2], args[1].t)
+	a, b := w.aTime(c, args[1], sqlType{}), w.aTime(c, args[2], sqlType{})
 	switch unit {
 	case "year":
 		return value{sql: "(year(" + b.sql + ") - year(" + a.sql + "))", t: bigint}
@@ -100,7 +99,7 @@ func (w *writer) overRows(c *gate.Call) value {
 		list[i] = v.sql
 	}
 	switch c.Name {
-	case "count_star":
+	case "count", "count_star":
 		name = "count"
 		if len(list) == 0 {
 			list = []string{"*"}
@@ -119,6 +118,7 @@ func (w *writer) overRows(c *gate.Call) value {
 		}
 	case "min", "max", "first_value", "last_value":
 		t = args[0].t
+		w.wants(c, args[0], "what can be compared", t.kind != opaque || strings.HasSuffix(c.Name, "_value"))
 		list[0] = w.as(c.Pos(), value{sql: args[0].sql, t: t}, t)
 	case "lag", "lead":
 		t = args[0].t

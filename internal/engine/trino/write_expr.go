@@ -150,8 +150,12 @@ func (w *writer) cast(c *gate.Cast) value {
 		t = sqlType{decimal, c.Type.Precision, c.Type.Scale}
 	}
 	v := w.expr(c.Expr)
+	at := c.Pos()
+	if at.Line == 0 { // DATE '…' has no place of its own
+		at = c.Expr.Pos()
+	}
 	plain := v.literal != nil || v.plain && v.t == t
-	return value{sql: w.convert(c.Pos(), v, t, c.Try), t: t, plain: plain}
+	return value{sql: w.convert(at, v, t, c.Try), t: t, plain: plain}
 }
 
 func (w *writer) caseOf(c *gate.Case) value {

@@ -19,7 +19,7 @@ var calls map[string]callWriter
 func init() { // not a literal: the writers refer to it
 	calls = map[string]callWriter{
 		"concat": concat, "||": concat,
-		"lower":         texts(of(text), func(w *writer, a []string) string { return lower(w.Dialect, a[0]) }),
+		"lower":         texts(of(text), func(w *writer, a []string) string { return "lower(" + a[0] + ")" }),
 		"upper":         texts(of(text), func(w *writer, a []string) string { return w.Normalize(kalla.Upper, a[0]) }),
 		"trim":          texts(of(text), func(w *writer, a []string) string { return w.Normalize(kalla.Trim, a[0]) }),
 		"length":        texts(bigint, func(_ *writer, a []string) string { return "length(" + a[0] + ")" }),

@@ -6,8 +6,6 @@ import (
 	"regexp/syntax"
 	"strings"
 	"unicode"
-
-	"kalla"
 )
 
 // Pattern writes a pattern of RE2 in what the regular expressions of all engines
@@ -25,6 +23,21 @@ func Pattern(p string) (string, error) {
 	var b strings.Builder
 	writePattern(&b, re)
 	return b.String(), nil
+}
+
+// Classes that the normalisations need, with the characters of DuckDB's version of Unicode.
+var (
+	marks    = explicit(`\p{M}+`)
+	alnum    = explicit(`[\p{L}\p{Nd}]+`)
+	notAlnum = explicit(`[^\p{L}\p{Nd}]+`)
+)
+
+func explicit(p string) string {
+	out, err := Pattern(p)
+	if err != nil {
+		panic(err) // of a constant
+	}
+	return out
 }
 
 // matchesNothing reports whether a pattern may match an empty part of a text.
@@ -144,17 +157,10 @@ func writePattern(b *strings.Builder, re *syntax.Regexp) {
 	}
 }
 
-// character writes one that stands for itself: letters and digits of ASCII as they are, all others by their number.
+// character writes one that stands for itself: letters and digits as they are, all others by their number.
 func character(r rune) string {
-	if r < 0x80 && (unicode.IsLetter(r) || unicode.IsDigit(r)) {
+	if unicode.IsLetter(r) || unicode.IsDigit(r) {
 		return string(r)
 	}
 	return fmt.Sprintf(`\x{%X}`, r)
 }
-
-// lower makes small letters as DuckDB does, whose table of them is Unicode 15.
-func lower(d Dialect, expr string) string {
-	return "lower(" + expr + ")"
-}
-
-var _ = kalla.Upper

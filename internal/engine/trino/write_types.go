@@ -159,7 +159,7 @@ func (w *writer) common(at gate.Position, how mixing, values ...value) sqlType {
 			return out.t
 		}
 		switch {
-		case t == out.t && out.literal != nil && v.literal == nil && v.t.kind != unknown:
+		case t == out.t && t == v.t && v.literal == nil:
 			out = v // the same type, but not a literal any more
 		case t != out.t:
 			out = value{t: t}
