@@ -61,9 +61,14 @@ func (t Table) Place() string {
 // being below a folder or an object prefix.
 func (t Table) From(place string) string {
 	if !t.parts {
-		return "read_parquet(" + literal(globSafe(joinPath(place, t.Name))) + ", hive_partitioning = false)"
+		return t.file(place, "")
 	}
 	return t.selected(place, t.Files, "", "")
+}
+
+// file reads the table from its file.
+func (t Table) file(place, options string) string {
+	return "read_parquet(" + literal(globSafe(joinPath(place, t.Name))) + options + ", hive_partitioning = false)"
 }
 
 // Numbered is From with one more column, which numbers the rows from 0 in their
@@ -74,7 +79,7 @@ func (t Table) Numbered(place string) (from, number string) {
 	case t.shadows():
 		return "(SELECT *, row_number() OVER () - 1 AS kalla_row FROM " + t.From(place) + ")", number
 	case !t.parts:
-		return strings.Replace(t.From(place), ", hive_partitioning", ", file_row_number = true, hive_partitioning", 1), "file_row_number"
+		return t.file(place, ", file_row_number = true"), "file_row_number"
 	}
 	return t.selected(place, t.Files, offset(t.fileRows)+" AS kalla_row", ""), number
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 
@@ -184,6 +185,11 @@ const (
 // ordered makes the row numbers of an answer in order.
 func (s *Store) ordered(c *compiled) maker {
 	return func(ctx context.Context, name string) (made, error) {
+		if c.table.rows > math.MaxUint32 {
+			return made{}, &kalla.Error{Code: kalla.CodeLimit, Op: "reading records", Where: c.table.file,
+				Why:  fmt.Sprintf("it has %d rows, of which at most %d can be sorted, filtered or counted", c.table.rows, uint32(math.MaxUint32)),
+				Hint: "page through it as it is, or export it and ask a database"}
+		}
 		order := c.order
 		if order == "" {
 			order = c.table.number
