@@ -11,8 +11,8 @@ import (
 // moneyForms are how amounts are written with a currency, or with the sign behind
 // or as brackets, by which mark comes before the cents.
 var moneyForms = []struct{ point, digits string }{
-	{".", `([0-9]+|[0-9]{1,3}(,[0-9]{3})+)(\.[0-9]{1,4})?`},
-	{",", `([0-9]+|[0-9]{1,3}([. '’][0-9]{3})+)(,[0-9]{1,4})?`},
+	{".", `([0-9]+|[0-9]{1,3}(,[0-9]{3})+)\.[0-9]{1,4}`},
+	{",", `([0-9]+|[0-9]{1,3}([. '’][0-9]{3})+),[0-9]{1,4}`},
 }
 
 const (
@@ -29,7 +29,7 @@ func (d *drafter) moneyTexts(s *side) error {
 		}
 		for _, f := range moneyForms {
 			pattern := `\(?[-+]?\s*` + currencyMark + `\s*[-+]?\s*` + f.digits + `\s*` + currencyMark + `\s*([-+]|[CcDd][Rr]|[HhSs])?\)?`
-			// References of letters and digits look like that too, but have no cents.
+			// Cents are demanded, since references of letters and digits look like the rest of it.
 			ok, err := d.all(s, c, fmt.Sprintf("regexp_full_match({x}, %s)", d.d.Text(pattern)))
 			if err != nil {
 				return err
@@ -42,9 +42,6 @@ func (d *drafter) moneyTexts(s *side) error {
 			if err := d.row(fmt.Sprintf("SELECT coalesce(max(CASE WHEN contains(v, %[1]s) THEN length(v) - strpos(v, %[1]s) ELSE 0 END), 0) FROM (SELECT regexp_replace(%[2]s, %[3]s, '', 'g') AS v FROM %[4]s)",
 				d.d.Text(f.point), x, d.d.Text(keep), s.table), &places); err != nil {
 				return err
-			}
-			if places == 0 {
-				continue
 			}
 			name := s.freeName(strings.ToLower(c.name) + "_number")
 			if d.without(deriveID(s, name)) {
