@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -86,22 +87,33 @@ func (r *runner) node(ctx context.Context, n match.Node, loop *rounds) error {
 			}
 		}
 	case match.Guard:
-		var got int64
+		got, known, err := r.counted(ctx, n.Name, n.Query)
+		if err != nil {
+			return err
+		}
+		if known {
+			return guard(n, got)
+		}
 		if err := r.watched(ctx, n.Name, func(ctx context.Context) error { return QueryRow(ctx, r.s, n.Query, &got) }); err != nil {
 			return err
 		}
-		if got <= n.Max {
-			return nil
-		}
-		why := n.Why
-		if strings.Contains(why, "%d") {
-			why = fmt.Sprintf(why, got)
-		}
-		return &kalla.Error{Code: n.Code, Op: "matching", Why: why, Hint: n.Hint}
+		return guard(n, got)
 	case match.Search:
 		return r.watched(ctx, n.Name, func(ctx context.Context) error { return r.search(ctx, n) })
 	}
 	return &kalla.Error{Code: kalla.CodeInternal, Op: "matching", Why: fmt.Sprintf("unknown step %T", n)}
+}
+
+// guard fails where there is more than a guard allows.
+func guard(n match.Guard, got int64) error {
+	if got <= n.Max {
+		return nil
+	}
+	why := n.Why
+	if strings.Contains(why, "%d") {
+		why = fmt.Sprintf(why, got)
+	}
+	return &kalla.Error{Code: n.Code, Op: "matching", Why: why, Hint: n.Hint}
 }
 
 // decide answers an If, by the cheaper query where that suffices.
@@ -116,9 +128,40 @@ func (r *runner) decide(ctx context.Context, n match.If, loop *rounds) (bool, er
 
 // ask runs a query that gives one boolean.
 func (r *runner) ask(ctx context.Context, name, query string) (bool, error) {
+	if n, known, err := r.counted(ctx, name, query); known || err != nil {
+		return n > 0, err
+	}
 	var yes sql.NullBool
 	err := r.watched(ctx, name, func(ctx context.Context) error { return QueryRow(ctx, r.s, query, &yes) })
 	return yes.Bool, err
+}
+
+// RowCounter is a Session that knows how many rows its tables have. For a query
+// of the form SELECT count(*) FROM table, or SELECT count(*) > 0 FROM table, it
+// gives the number; known is false for any other.
+type RowCounter interface {
+	CountRows(ctx context.Context, query string) (n int64, known bool, err error)
+}
+
+func (r *runner) counted(ctx context.Context, name, query string) (n int64, known bool, err error) {
+	c, ok := r.s.(RowCounter)
+	if !ok {
+		return 0, false, nil
+	}
+	err = r.watched(ctx, name, func(ctx context.Context) error {
+		n, known, err = c.CountRows(ctx, query)
+		return err
+	})
+	return n, known, err
+}
+
+type stepKey struct{}
+
+// Step names the step that a call of a Session belongs to, for a driver that runs
+// statements after the call; such an error says Where itself.
+func Step(ctx context.Context) string {
+	name, _ := ctx.Value(stepKey{}).(string)
+	return name
 }
 
 // watched runs a step and reports its progress four times a second.
@@ -126,7 +169,7 @@ func (r *runner) watched(ctx context.Context, name string, step func(context.Con
 	stop := Watch(r.s, func(share float64) {
 		r.report(kalla.Progress{Stage: kalla.StageMatching, Step: name, Fraction: (float64(r.done) + share) / float64(r.total)})
 	})
-	err := Trace(ctx, name, step)
+	err := Trace(context.WithValue(ctx, stepKey{}, name), name, step)
 	stop()
 	return StepError(name, err)
 }
@@ -166,7 +209,7 @@ func Watch(s Session, report func(share float64)) (stop func()) {
 	return func() { close(quit); <-stopped }
 }
 
-// StepError says which step an error of the engine came from.
+// StepError says which step an error of the engine came from, where it does not say so itself.
 func StepError(step string, err error) error {
 	var known *kalla.Error
 	if err == nil || errors.As(err, &known) && known.Code == kalla.CodeCanceled {
@@ -174,7 +217,7 @@ func StepError(step string, err error) error {
 	}
 	if known != nil {
 		e := *known
-		e.Where = step
+		e.Where = cmp.Or(e.Where, step)
 		return &e
 	}
 	return &kalla.Error{Code: kalla.CodeEngine, Op: "matching", Where: step, Err: err}

@@ -11,6 +11,7 @@ import (
 	"math"
 	"math/bits"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -55,8 +56,13 @@ type Session struct {
 	schema  string       // as it stands in SQL
 	version string
 
-	tables   tables
-	progress atomic.Uint64 // bits of the share of the running statement
+	tables       tables // of the one goroutine that uses the session
+	running      sync.WaitGroup
+	turns        chan struct{} // a place for each statement that the cluster may run at once
+	open         context.Context
+	close        context.CancelFunc
+	firstFailure atomic.Pointer[error]
+	progress     atomic.Uint64 // bits of the share of the running statement
 
 	closeOnce sync.Once
 	closeErr  error
@@ -74,7 +80,8 @@ func Open(ctx context.Context, c Config) (*Session, error) {
 		c.Catalog = "kalla"
 	}
 	c.Prefix = strings.TrimRight(c.Prefix, "/")
-	s := &Session{config: c, schema: strings.ToLower("run_" + encode(c.RunID))}
+	s := &Session{config: c, schema: strings.ToLower("run_" + encode(c.RunID)), turns: make(chan struct{}, concurrency)}
+	s.open, s.close = context.WithCancel(context.WithoutCancel(ctx))
 	if c.Client == nil {
 		// No proxy: a cluster is on the network of its own.
 		s.client = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 16, IdleConnTimeout: 30 * time.Second}}
@@ -181,46 +188,93 @@ func (s *Session) Stage(ctx context.Context, inputs []engine.Input, report func(
 // cluster, and recipes' SQL has passed the gate.
 func (s *Session) Seal(context.Context, ...string) error { return nil }
 
-// Exec runs one statement of a plan and returns the rows that it wrote.
+// Exec takes one statement of a plan and returns before the cluster has run it:
+// what is made of it waits for it, and what is not is run meanwhile. A statement
+// that fails shows in what waits for it, and in the next call. The number of rows is always 0.
 func (s *Session) Exec(ctx context.Context, query string) (int64, error) {
+	if err := s.failed(); err != nil {
+		return 0, err
+	}
 	st, err := parse(query)
 	if err != nil {
 		return 0, err
 	}
 	switch st.kind {
 	case createView:
-		s.tables.define(st.name, nil, st.query)
-		return 0, nil
+		s.tables.define(st.name, nil, &piece{query: st.query, rows: -1})
 	case createEmpty:
-		s.tables.define(st.name, st.columns, typed(st.columns))
-		return 0, nil
+		s.tables.define(st.name, st.columns, &piece{query: typed(st.columns)})
 	case dropTable:
 		s.tables.drop(st.name)
-		return 0, nil
+	case createTable:
+		s.tables.define(st.name, nil, s.start(ctx, s.tables.fresh(st.name), nil, st.query))
+	case insert:
+		s.tables.extend(st.name, s.start(ctx, s.tables.fresh(st.name), s.tables.byName[st.name].names, st.query))
 	}
-	columns := s.tables.columns(st.name)
-	name := s.tables.fresh(st.name)
-	physical, rows, err := s.create(ctx, name, columns, st.query)
-	if err != nil {
-		return 0, err
+	return 0, nil
+}
+
+// concurrency is how many statements of a run are on the cluster at once. Most
+// are small, and what they take is the time from one node to the next.
+const concurrency = 6
+
+// start has a table made of a query, once what the query is over is there.
+func (s *Session) start(ctx context.Context, name string, columns []column, query string) *piece {
+	over := s.tables.needs(query)
+	p := &piece{done: make(chan struct{})}
+	ctx, cancel := s.whileOpen(ctx)
+	s.running.Go(func() {
+		defer cancel()
+		defer close(p.done)
+		if p.err = s.await(ctx, over); p.err != nil {
+			return
+		}
+		var physical string
+		physical, p.rows, p.err = s.create(ctx, name, columns, complete(query, over))
+		p.query = "SELECT * FROM " + physical
+		if p.err != nil {
+			p.err = engine.StepError(engine.Step(ctx), p.err)
+			s.firstFailure.CompareAndSwap(nil, &p.err)
+		}
+	})
+	return p
+}
+
+// await waits for what a statement is over, then for its turn, which ends with the context.
+func (s *Session) await(ctx context.Context, over []relation) error {
+	for _, r := range over {
+		for _, p := range r.pieces {
+			if err := p.await(ctx); err != nil {
+				return s.failure(ctx, err)
+			}
+		}
 	}
-	all := "SELECT * FROM " + physical
-	if rows == 0 { // the planner leaves out what is known to be empty
-		all += " WHERE FALSE"
+	select {
+	case s.turns <- struct{}{}:
+		context.AfterFunc(ctx, func() { <-s.turns })
+		return nil
+	case <-ctx.Done():
+		return s.failure(ctx, ctx.Err())
 	}
-	switch {
-	case st.kind == createTable:
-		s.tables.define(st.name, nil, all)
-	case rows > 0:
-		s.tables.extend(st.name, all)
+}
+
+// whileOpen is a context that ends with the session too.
+func (s *Session) whileOpen(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(s.open, cancel)
+	return ctx, func() { stop(); cancel() }
+}
+
+func (s *Session) failed() error {
+	if err := s.firstFailure.Load(); err != nil {
+		return *err
 	}
-	return rows, nil
+	return nil
 }
 
 // create makes a table of a query, under another name in each attempt, so that
 // what a lost worker or coordinator left of the last one is in nobody's way.
 func (s *Session) create(ctx context.Context, name string, columns []column, query string) (physical string, rows int64, err error) {
-	query = s.tables.resolve(query)
 	listed := ""
 	if len(columns) > 0 {
 		names := make([]string, len(columns))
@@ -247,12 +301,37 @@ func (s *Session) create(ctx context.Context, name string, columns []column, que
 
 // Query runs one query and returns its rows, which the caller closes.
 func (s *Session) Query(ctx context.Context, query string, args ...any) (rows *sql.Rows, err error) {
-	query = s.tables.resolve(query)
+	if err := s.failed(); err != nil {
+		return nil, err
+	}
+	over := s.tables.needs(query)
+	turn, done := s.whileOpen(ctx)
+	defer done()
+	if err := s.await(turn, over); err != nil {
+		return nil, err
+	}
+	query = complete(query, over)
 	err = s.attempt(ctx, func(int) error {
 		rows, err = s.db.QueryContext(ctx, query, append(s.watch(), args...)...) //nolint:sqlclosecheck,rowserrcheck // the caller's
 		return err
 	})
 	return rows, err
+}
+
+var counting = regexp.MustCompile(`^SELECT count\(\*\)(?: > 0)? FROM (\w+)$`)
+
+// CountRows implements engine.RowCounter: the cluster said how many rows it wrote.
+func (s *Session) CountRows(ctx context.Context, query string) (int64, bool, error) {
+	m := counting.FindStringSubmatch(query)
+	if m == nil {
+		return 0, false, nil
+	}
+	r, ok := s.tables.byName[m[1]]
+	if !ok {
+		return 0, false, nil
+	}
+	n, known, err := r.rows(ctx)
+	return n, known, s.failure(ctx, err)
 }
 
 // Columns describes the rows that a query would give. Instants are timestamps there, in UTC.
@@ -302,14 +381,15 @@ func (s *Session) WriteParquet(context.Context, string, string) (int64, error) {
 // WriteParts writes the rows of a query as Parquet objects below the run's folder, in one of that name.
 func (s *Session) WriteParts(ctx context.Context, query, name string) ([]engine.Part, error) {
 	table := s.tables.fresh("kalla_file_" + strings.ToLower(encode(name)))
-	physical, rows, err := s.create(ctx, table, nil, query)
-	if err != nil || rows == 0 {
-		return nil, err
+	written := s.start(ctx, table, nil, query)
+	if err := written.await(ctx); err != nil || written.rows == 0 {
+		return nil, s.failure(ctx, err)
 	}
+	rows := written.rows
 	var parts []engine.Part
-	err = s.attempt(ctx, func(int) error {
+	err := s.attempt(ctx, func(int) error {
 		parts = nil
-		found, err := s.db.QueryContext(ctx, `SELECT "$path", "$file_size", count(*) FROM `+physical+` GROUP BY 1, 2 ORDER BY 1`)
+		found, err := s.db.QueryContext(ctx, `SELECT "$path", "$file_size", count(*) FROM (`+strings.Replace(written.query, "*", `"$path", "$file_size"`, 1)+`) GROUP BY 1, 2 ORDER BY 1`)
 		if err != nil {
 			return err
 		}
@@ -325,7 +405,7 @@ func (s *Session) WriteParts(ctx context.Context, query, name string) ([]engine.
 		return found.Err()
 	})
 	if err == nil && rows != 0 {
-		err = &kalla.Error{Code: kalla.CodeEngine, Op: "writing " + name, Where: physical,
+		err = &kalla.Error{Code: kalla.CodeEngine, Op: "writing " + name, Where: table,
 			Why: fmt.Sprintf("the objects that the cluster wrote lack %d rows", rows), Hint: "the object storage does not show what was written to it; run again"}
 	}
 	return parts, err
@@ -353,6 +433,8 @@ func (p progress) Update(info driver.QueryProgressInfo) {
 // Close drops the schema. The objects stay until the run's folder is removed.
 func (s *Session) Close() error {
 	s.closeOnce.Do(func() {
+		s.close()
+		s.running.Wait()
 		ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 		defer cancel()
 		if _, err := s.db.ExecContext(ctx, "DROP SCHEMA IF EXISTS "+s.schema+" CASCADE"); err != nil {

@@ -1,6 +1,7 @@
 package trino
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"regexp"
@@ -74,40 +75,44 @@ func typed(columns []column) string {
 // table of its own, which can be made again when a worker is lost, and a table
 // without rows is left out by the planner.
 type tables struct {
-	byName map[string]*relation
+	byName map[string]relation
 	order  int
 	used   map[string]int // names on the cluster
 }
 
+// relation is what a name stands for. It is never changed, so that a statement
+// that was given to the session sees what there was at that time.
 type relation struct {
-	order int
-	names []column // where the plan lists them
-	parts []string
+	name   string
+	order  int      // of definition: later ones are made of earlier ones
+	names  []column // where the plan lists them
+	pieces []*piece
 }
 
-func (t *tables) define(name string, columns []column, query string) {
+// piece is a query, or a table that is being made.
+type piece struct {
+	done  chan struct{} // closed when a table is there or has failed; nil for a query
+	err   error
+	query string
+	rows  int64 // -1 where it is not known
+}
+
+func (t *tables) define(name string, columns []column, p *piece) {
 	if t.byName == nil {
-		t.byName = map[string]*relation{}
+		t.byName = map[string]relation{}
 	}
 	t.order++
-	t.byName[name] = &relation{order: t.order, names: columns, parts: []string{query}}
+	t.byName[name] = relation{name: name, order: t.order, names: columns, pieces: []*piece{p}}
 }
 
-func (t *tables) extend(name, query string) {
-	if r := t.byName[name]; r != nil {
-		r.parts = append(r.parts, query)
-	}
+// extend adds rows to a table.
+func (t *tables) extend(name string, p *piece) {
+	r := t.byName[name]
+	r.pieces = append(slices.Clone(r.pieces), p)
+	t.byName[name] = r
 }
 
 func (t *tables) drop(name string) { delete(t.byName, name) }
-
-// columns are those that an inserted row has, where the plan lists them.
-func (t *tables) columns(name string) []column {
-	if r := t.byName[name]; r != nil {
-		return r.names
-	}
-	return nil
-}
 
 // fresh gives a name for a table on the cluster.
 func (t *tables) fresh(name string) string {
@@ -123,28 +128,70 @@ func (t *tables) fresh(name string) string {
 
 var word = regexp.MustCompile(`\w+`)
 
-// resolve puts in front of a query what the plan's names in it stand for, and the
-// functions that it calls.
-func (t *tables) resolve(query string) string {
-	found := map[string]*relation{}
+// needs are the relations that a query is over, and those that they are over, in the order of definition.
+func (t *tables) needs(query string) []relation {
+	found := map[string]relation{}
 	var look func(sql string)
 	look = func(sql string) {
 		for _, name := range word.FindAllString(sql, -1) {
-			r := t.byName[name]
-			if r == nil || found[name] != nil {
+			r, ok := t.byName[name]
+			if _, seen := found[name]; !ok || seen {
 				continue
 			}
 			found[name] = r
-			for _, p := range r.parts {
-				look(p)
+			for _, p := range r.pieces {
+				if p.done == nil {
+					look(p.query)
+				}
 			}
 		}
 	}
 	look(query)
-	names := slices.SortedFunc(maps.Keys(found), func(a, b string) int { return found[a].order - found[b].order })
+	return slices.SortedFunc(maps.Values(found), func(a, b relation) int { return a.order - b.order })
+}
+
+// rows counts the rows of a table, where that is known when it is there.
+func (r relation) rows(ctx context.Context) (n int64, known bool, err error) {
+	for _, p := range r.pieces {
+		if err := p.await(ctx); err != nil {
+			return 0, false, err
+		}
+		if p.rows < 0 {
+			return 0, false, nil
+		}
+		n += p.rows
+	}
+	return n, true, nil
+}
+
+// await waits until a piece is there.
+func (p *piece) await(ctx context.Context) error {
+	if p.done == nil {
+		return nil
+	}
+	select {
+	case <-p.done:
+		return p.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// complete puts in front of a query the functions that it calls and what the
+// relations in it stand for, which are there.
+func complete(query string, over []relation) string {
 	var with []string
-	for _, name := range names {
-		with = append(with, name+" AS ("+strings.Join(found[name].parts, "\nUNION ALL ")+")")
+	for _, r := range over {
+		var parts []string
+		for i, p := range r.pieces {
+			switch {
+			case p.rows != 0:
+				parts = append(parts, p.query)
+			case i == 0: // the planner leaves out what is known to be empty
+				parts = append(parts, "SELECT * FROM ("+p.query+") WHERE FALSE")
+			}
+		}
+		with = append(with, r.name+" AS ("+strings.Join(parts, "\nUNION ALL ")+")")
 	}
 	if len(with) > 0 {
 		if rest, ok := strings.CutPrefix(query, "WITH "); ok {
@@ -156,3 +203,6 @@ func (t *tables) resolve(query string) string {
 	}
 	return declared(query) + query
 }
+
+// resolve completes a query whose relations are there.
+func (t *tables) resolve(query string) string { return complete(query, t.needs(query)) }
