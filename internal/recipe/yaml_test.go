@@ -10,8 +10,9 @@ import (
 func TestDocumentYAML(t *testing.T) {
 	const in = `{"kalla":1,"recipe_id":"a","parameters":[{"name":"tolerance","type":"decimal","default":"0.02"}],
 "sources":{"left":{"alias":"l1","uri":"postgres://db/books?table=a,b","primary_key":["id","no: 2"],"filters":[{"column":"n","op":"in","value":["1",2]}]},
-"right":{"alias":"true","uri":"b.csv","primary_key":["id"]}},
-"match":[{"name":"first","cardinality":"one_to_one","when":[{"left":"id","right":"id"},{"left":"a","right":"b","within":"${tolerance}"}]}]}`
+"right":{"alias":"true","uri":"b.csv","primary_key":["id"],"types":{"amount":"decimal(18,2)"}}},
+"match":[{"name":"first","cardinality":"one_to_one","when":[{"left":"id","right":"id"},{"left":"a","right":"b","within":"${tolerance}"},{"left":"a","right":"b","within":{"days":[0,60]}}],
+"sum":{"left":"a","right":"b","within":"0.01"}}]}`
 	const want = `kalla: 1
 recipe_id: a
 parameters:
@@ -22,19 +23,20 @@ sources:
     uri: postgres://db/books?table=a,b
     primary_key: [id, "no: 2"]
     filters:
-      - column: n
-        op: in
-        value: ["1", 2]
+      - {column: n, op: in, value: ["1", 2]}
   right:
     alias: "true"
     uri: b.csv
     primary_key: [id]
+    types: {amount: "decimal(18,2)"}
 match:
   - name: first
     cardinality: one_to_one
     when:
       - {left: id, right: id}
       - {left: a, right: b, within: "${tolerance}"}
+      - {left: a, right: b, within: {days: [0, 60]}}
+    sum: {left: a, right: b, within: "0.01"}
 `
 	doc, err := recipe.Parse([]byte(in), "a.json")
 	if err != nil {
