@@ -36,7 +36,7 @@ const (
 	ActKeep Action = "keep" // rule_summary: the rules in Rules stay dropped, all others are kept
 	ActDrop Action = "drop" // rule_summary: draft again without the rules in Rules
 
-	ActChoose Action = "choose" // choice: Option is the id of the option
+	ActChoose Action = "choose" // choice: Option is the id of the option; rule_summary: of an alternative of a rule
 
 	ActApprove Action = "approve" // confirm: do it
 	ActDecline Action = "decline" // confirm: leave it

@@ -106,6 +106,8 @@ func (c *Conversation) Answer(k Click) (messageID string, err error) {
 		return "", wrong(string(k.Action)+" is not for a "+string(card.Kind), "")
 	case card.Kind == CardChoice && !slices.ContainsFunc(card.Choice.Options, func(o Option) bool { return o.ID == k.Option }):
 		return "", wrong("there is no option "+k.Option, "choose one of the card's")
+	case card.Kind == CardRuleSummary && k.Action == ActChoose && !card.RuleSummary.offers(k.Option):
+		return "", wrong("there is no alternative "+k.Option, "choose one of the card's")
 	case k.Action == ActUploaded && k.Upload == "":
 		return "", wrong("upload_id is missing", "confirm the upload first")
 	}
@@ -117,9 +119,16 @@ func (c *Conversation) Answer(k Click) (messageID string, err error) {
 var clicks = map[CardKind][]Action{
 	CardMatchProposal: {ActAccept, ActReject, ActSkip},
 	CardUploadRequest: {ActUploaded, ActSkip},
-	CardRuleSummary:   {ActKeep, ActDrop},
+	CardRuleSummary:   {ActKeep, ActDrop, ActChoose},
 	CardConfirm:       {ActApprove, ActDecline},
 	CardChoice:        {ActChoose},
+}
+
+// offers reports whether a rule has an alternative.
+func (s *RuleSummary) offers(alternative string) bool {
+	return slices.ContainsFunc(s.Rules, func(r Rule) bool {
+		return slices.ContainsFunc(r.Alternatives, func(o Option) bool { return o.ID == alternative })
+	})
 }
 
 func (c *Conversation) card(id string) (*Said, *Card) {
@@ -376,6 +385,11 @@ func (t *turn) clicked(ctx context.Context, k Click) error {
 			}
 			w.dropDraft()
 			return t.goOn(ctx, "draft the rules again without those that were dropped")
+		}
+		if k.Action == ActChoose {
+			w.Choose = append(w.Choose, k.Option)
+			w.dropDraft()
+			return t.goOn(ctx, "draft the rules again with the alternative that was chosen")
 		}
 		w.Agreed = true
 		return t.goOn(ctx, "the rules are right")

@@ -346,9 +346,6 @@ func (t *turn) do(ctx context.Context, option string) error {
 	case "drop":
 		w.Without = append(w.Without, rest)
 		w.dropDraft()
-	case "take":
-		w.Choose = append(w.Choose, rest)
-		w.dropDraft()
 	case "back":
 		if err := w.Back(Phase(rest)); err != nil {
 			return err
