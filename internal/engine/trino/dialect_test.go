@@ -125,7 +125,7 @@ func TestValues(t *testing.T) {
 	}
 	doubles := []string{"0", "-0.0", "1", "1.5", "0.1", "-2.25", "1e15", "1e16", "123456789012345680", "1e-4", "1e-5", "1.25e-7", "1e300", "-1e-300", "0.30000000000000004", "3.4e38", "100"}
 	add(doubles, double, asText(double))
-	add([]string{"0.1", "1.5", "-2.25", "123456.789", "1e18", "1e20", "0.1234567891", "-0.0000000004"}, double, func(d match.Dialect, v string) string {
+	add([]string{"0.1", "1.5", "-2.25", "123456.789", "1e20", "0.1234567891", "-0.0000000004"}, double, func(d match.Dialect, v string) string {
 		return "CAST(" + d.Decimal(v, 28, 9) + " AS VARCHAR)"
 	})
 	stamps := []string{"2026-01-31 10:00:00", "2026-01-31 10:00:00.5", "2026-01-31 10:00:00.123456", "1960-02-29 23:59:59.999999", "2300-12-31 00:00:10", "1970-01-01 00:00:00", "0001-01-01 00:00:00"}
@@ -133,7 +133,7 @@ func TestValues(t *testing.T) {
 	add(stamps, stamp, func(d match.Dialect, v string) string {
 		return "CAST(" + d.Microseconds(d.Literal("1999-12-31 23:59:59.999999", stamp), v) + " AS VARCHAR)"
 	})
-	add(stamps, stamp, func(d match.Dialect, v string) string { return d.TextOf(d.AddSeconds(v, -86401), stamp) })
+	add(stamps[:6], stamp, func(d match.Dialect, v string) string { return d.TextOf(d.AddSeconds(v, -86401), stamp) }) // not to before Christ
 	add([]string{"2026-01-31", "2024-02-29", "1900-03-01", "9999-12-31"}, date, asText(date))
 	add([]string{"2026-01-31", "2024-02-29", "1900-03-01"}, date, func(d match.Dialect, v string) string {
 		return "CAST(" + d.Days(d.Literal("2026-03-01", date), v) + " AS VARCHAR) || ' ' || " + d.TextOf(d.AddDays(v, 30), date)

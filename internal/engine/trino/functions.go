@@ -133,7 +133,7 @@ END`},
 	{"kalla_soundex_letters", `(s varchar) RETURNS varchar RETURN regexp_replace(` + Dialect{}.Normalize("upper", Dialect{}.Normalize("unaccent", "s")) + `, '[^A-Z]+')`},
 	{"kalla_soundex", `(s varchar) RETURNS varchar RETURN CASE WHEN kalla_soundex_letters(s) <> '' THEN CAST(soundex(kalla_soundex_letters(s)) AS varchar) END`},
 	{"kalla_ngrams", `(s varchar, n integer) RETURNS array(varchar)
-RETURN CASE WHEN length(s) >= n THEN array_distinct(transform(ngrams(kalla_characters(s), n), g -> array_join(g, ''))) ELSE CAST(ARRAY[] AS array(varchar)) END`},
+RETURN CASE WHEN length(s) < n THEN CAST(ARRAY[] AS array(varchar)) WHEN s IS NOT NULL THEN array_distinct(transform(ngrams(kalla_characters(s), n), g -> array_join(g, ''))) END`},
 }
 
 var call = regexp.MustCompile(`\bkalla_[a-z_]+\(`)
