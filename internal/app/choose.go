@@ -1,9 +1,11 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
+	"time"
 
 	"kalla"
 	"kalla/internal/machine"
@@ -23,8 +25,9 @@ type choice struct {
 }
 
 // choose picks the engine. One machine does all but the largest jobs sooner than
-// a cluster; a cluster is for what does not fit it.
-func (r *run) choose(ctx context.Context) (choice, error) {
+// a cluster; a cluster is for what does not fit it. Its executors are waited for:
+// they may be starting, as after the scheduler was.
+func (r *run) choose(ctx context.Context, patience time.Duration) (choice, error) {
 	switch {
 	case r.Cluster == nil && r.Engine == "trino":
 		return choice{}, &kalla.Error{Code: kalla.CodeUsage, Op: "choosing engine", Where: "engine", Why: "the recipe's run asks for trino, and there is no cluster",
@@ -34,28 +37,51 @@ func (r *run) choose(ctx context.Context) (choice, error) {
 	case r.Engine == "duckdb":
 		return choice{why: "asked for"}, nil
 	}
-	workers, err := r.Cluster.workers(ctx)
-	if r.Engine == "trino" {
-		if err == nil && workers == 0 {
-			err = &kalla.Error{Code: kalla.CodeEngine, Op: "choosing engine", Where: "engine", Why: "the run asks for trino, and no executor is there",
-				Hint: "start kallad executor, or write engine: auto"}
+	why := "asked for"
+	if r.Engine != "trino" {
+		var size int64
+		for _, in := range r.inputs[:2] {
+			size += r.embedded.Weigh(ctx, in)
 		}
-		return choice{cluster: true, why: "asked for; " + count(workers, "executor")}, err
+		if why = r.tooLarge(size); why == "" {
+			workers, err := r.Cluster.workers(ctx)
+			if err != nil {
+				return choice{why: "the cluster does not answer"}, nil //nolint:nilerr // one machine serves as well
+			}
+			return choice{why: fmt.Sprintf("the sources, about %d MB, fit one machine; %s idle", size>>20, count(workers, "executor"))}, nil
+		}
 	}
+	workers, err := r.awaitWorkers(ctx, patience)
+	missing := "no executor is there"
 	if err != nil {
-		return choice{why: "the cluster does not answer"}, nil //nolint:nilerr // one machine serves as well
+		missing = "the cluster does not answer"
 	}
-	var size int64
-	for _, in := range r.inputs[:2] {
-		size += r.embedded.Weigh(ctx, in)
+	switch {
+	case ctx.Err() != nil:
+		return choice{}, ctx.Err()
+	case workers > 0:
+		return choice{cluster: true, why: why + "; " + count(workers, "executor")}, nil
+	case r.Engine == "trino":
+		return choice{}, &kalla.Error{Code: kalla.CodeEngine, Op: "choosing engine", Where: "engine", Why: "the run asks for trino, and " + missing,
+			Hint: "start kallad executor, see that it reaches the scheduler, or write engine: auto", Err: err}
 	}
-	if why := r.tooLarge(size); why != "" {
-		if workers == 0 {
-			return choice{why: why + ", but no executor is there"}, nil
+	return choice{why: why + ", but " + missing}, nil
+}
+
+// awaitWorkers is how many workers take work, once there is one or patience is over.
+func (r *run) awaitWorkers(ctx context.Context, patience time.Duration) (int, error) {
+	for deadline := time.Now().Add(patience); ; {
+		workers, err := r.Cluster.workers(ctx)
+		if workers > 0 || !time.Now().Before(deadline) {
+			return workers, err
 		}
-		return choice{cluster: true, why: fmt.Sprintf("%s; %s", why, count(workers, "executor"))}, nil
+		r.report(kalla.Progress{Stage: kalla.StageStaging, Step: "waiting for executors"})
+		select {
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		case <-time.After(time.Second):
+		}
 	}
-	return choice{why: fmt.Sprintf("the sources, about %d MB, fit one machine; %s idle", size>>20, count(workers, "executor"))}, nil
 }
 
 // tooLarge says why sources of that many bytes are too much for this machine, or nothing.
@@ -86,7 +112,11 @@ func count(n int, what string) string {
 
 // open starts the engine that the run is for.
 func (r *run) open(ctx context.Context) error {
-	chosen, err := r.choose(ctx)
+	var patience time.Duration
+	if r.Cluster != nil {
+		patience = cmp.Or(r.Cluster.Patience, defaultPatience)
+	}
+	chosen, err := r.choose(ctx, patience)
 	if err != nil {
 		return err
 	}
@@ -101,4 +131,3 @@ func (r *run) open(ctx context.Context) error {
 	r.summary.Engine.Why = chosen.why
 	return nil
 }
-

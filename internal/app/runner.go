@@ -183,7 +183,7 @@ func (r *run) estimate(ctx context.Context) (*job.Estimate, error) {
 		*count = n
 		out.Bytes += n * rowBytes(r.tables[i].Schema)
 	}
-	chosen, err := r.choose(ctx)
+	chosen, err := r.choose(ctx, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -219,11 +219,19 @@ func rowBytes(schema kalla.Schema) int64 {
 	return n
 }
 
-// Engine opens the engine that runs the jobs, so that its answer says that it works.
-func (Runner) Engine(ctx context.Context) (kalla.EngineInfo, []job.Node, error) {
+// Engine opens the engine that runs the jobs, so that its answer says that it
+// works, and lists the nodes of the cluster. A cluster that does not answer has
+// none: the jobs run here then.
+func (r Runner) Engine(ctx context.Context) (kalla.EngineInfo, []job.Node, error) {
 	session, err := duckdb.Open(ctx, engine.Limits{Threads: 1})
 	if err != nil {
 		return kalla.EngineInfo{}, nil, err
 	}
-	return session.Info(), []job.Node{}, session.Close()
+	nodes := []job.Node{}
+	if r.Cluster != nil {
+		if found, err := r.Cluster.Nodes(ctx); err == nil && len(found) > 0 {
+			nodes = found
+		}
+	}
+	return session.Info(), nodes, session.Close()
 }

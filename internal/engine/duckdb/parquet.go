@@ -21,9 +21,14 @@ func (s *Session) Columns(ctx context.Context, query string) (kalla.Schema, erro
 // time on references and names and saves next to nothing.
 const dictionaryBound = 8192
 
+// compression is the codec of evidence: scattered rows of a million are read for a
+// page in half the time that snappy takes, files are no larger, and all readers of
+// the last years know it.
+const compression = "lz4_raw"
+
 // WriteParquet writes the rows of a query to a Parquet file.
 func (s *Session) WriteParquet(ctx context.Context, query, path string) (int64, error) {
-	rows, err := s.Exec(ctx, fmt.Sprintf("COPY (%s) TO %s (FORMAT parquet, DICTIONARY_SIZE_LIMIT %d)", query, text(path), dictionaryBound))
+	rows, err := s.Exec(ctx, fmt.Sprintf("COPY (%s) TO %s (FORMAT parquet, COMPRESSION %s, DICTIONARY_SIZE_LIMIT %d)", query, text(path), compression, dictionaryBound))
 	var e *kalla.Error
 	if errors.As(err, &e) && e.Code == kalla.CodeLimit && strings.Contains(e.Why, path) {
 		e.Op, e.Why = "writing evidence", "the disk is full"
