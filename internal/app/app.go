@@ -50,9 +50,33 @@ type Job struct {
 	Now       func() time.Time            // may be nil
 }
 
+const (
+	clusterAttempts = 4               // of a run whose cluster goes away in the middle
+	clusterPause    = 5 * time.Second // before the second one, in which the cluster sees what is left of it; then twice as long
+)
+
 // Run reconciles: stages both sources, matches, writes and publishes the
-// evidence. Errors are *kalla.Error; after one nothing is left behind.
+// evidence. A run whose cluster is lost begins again when it is back. Errors are
+// *kalla.Error; after one nothing is left behind.
 func Run(ctx context.Context, job Job) (*kalla.Summary, error) {
+	for n := 0; ; n++ {
+		summary, err := attempt(ctx, job)
+		if err == nil || n+1 == clusterAttempts || !errors.Is(err, engine.ErrLost) {
+			return summary, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, cancelled(ctx, job)
+		case <-time.After(clusterPause << n):
+		}
+	}
+}
+
+func cancelled(ctx context.Context, job Job) error {
+	return &kalla.Error{Code: kalla.CodeCanceled, Op: "running recipe", Where: job.Recipe.ID, Why: "cancelled", Err: ctx.Err()}
+}
+
+func attempt(ctx context.Context, job Job) (*kalla.Summary, error) {
 	r := run{Job: job}
 	if err := r.prepare(); err != nil {
 		return nil, err
@@ -69,7 +93,7 @@ func Run(ctx context.Context, job Job) (*kalla.Summary, error) {
 	}
 	if err != nil {
 		if ctx.Err() != nil && kalla.CodeOf(err) != kalla.CodeCanceled {
-			return nil, &kalla.Error{Code: kalla.CodeCanceled, Op: "running recipe", Where: r.Recipe.ID, Why: "cancelled", Err: ctx.Err()}
+			return nil, cancelled(ctx, job)
 		}
 		return nil, err
 	}

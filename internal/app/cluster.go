@@ -2,8 +2,11 @@ package app
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/hex"
 	"log/slog"
 	"path/filepath"
+	"sync"
 
 	"kalla/internal/cluster"
 	"kalla/internal/cluster/staging"
@@ -41,6 +44,12 @@ func OpenCluster(cfg ClusterConfig) (*Cluster, func(context.Context), error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	owner, err := clusterOwner(cfg.DataDir)
+	if err != nil {
+		return nil, nil, err
+	}
+	var start [3]byte
+	_, _ = rand.Read(start[:]) // never fails
 	c, err := cluster.Open(cluster.Config{
 		Home: cfg.TrinoHome, Java: cfg.JavaHome, Dir: filepath.Join(cfg.DataDir, "trino"), Host: cfg.Host, Port: cfg.Port,
 		Secret: secret, Storage: storage, Memory: CoordinatorMemory(), URL: cfg.URL, Login: cfg.Login, Log: cfg.Log,
@@ -49,14 +58,21 @@ func OpenCluster(cfg ClusterConfig) (*Cluster, func(context.Context), error) {
 		return nil, nil, err
 	}
 	daemons := cluster.DaemonClient(secret)
+	opened := &Cluster{
+		URL: c.URL(), Client: c.Client(), User: c.User(), Catalog: cluster.Catalog, Storage: storage,
+		Nodes: c.Nodes, Executors: c.Executors, Keys: keys, Daemons: daemons, Partitions: cfg.Partitions,
+		tag: owner + "_" + hex.EncodeToString(start[:]) + "_", mine: cfg.URL == "",
+	}
+	sweeping, stopSweeping := context.WithCancel(context.Background())
+	var sweeper sync.WaitGroup
+	sweeper.Go(func() { opened.sweep(sweeping, owner, cfg.Log) })
 	stop := func(ctx context.Context) {
+		stopSweeping()
+		sweeper.Wait()
 		c.Close(ctx)
 		daemons.CloseIdleConnections()
 	}
-	return &Cluster{
-		URL: c.URL(), Client: c.Client(), User: c.User(), Catalog: cluster.Catalog, Storage: storage,
-		Nodes: c.Nodes, Executors: c.Executors, Keys: keys, Daemons: daemons, Partitions: cfg.Partitions,
-	}, stop, nil
+	return opened, stop, nil
 }
 
 // CoordinatorMemory is what a coordinator may take beside a scheduler, in bytes: it plans and sees no rows.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"kalla"
@@ -37,7 +38,16 @@ type Cluster struct {
 	Partitions int // of a source and of joins; 0 leaves it to the cluster
 	// RetryPolicy is Trino's: NONE, TASK, or empty for the default.
 	RetryPolicy string
+	// Patience is how long a run waits for an executor to come; 0 means two minutes.
+	Patience time.Duration
+
+	tag  string // begins the names of what this process makes in the storage and in Trino
+	mine bool   // the metastore of the catalog is in the storage, and nobody else's
+	used atomic.Bool
 }
+
+// defaultPatience is what an executor takes to start, on a slow machine.
+const defaultPatience = 2 * time.Minute
 
 // workers is how many workers take work.
 func (c *Cluster) workers(ctx context.Context) (int, error) {
@@ -54,18 +64,20 @@ func (c *Cluster) workers(ctx context.Context) (int, error) {
 // clusterSession is a session of a run on the cluster, with its folder in the storage.
 type clusterSession struct {
 	*trino.Session
-	folder *objects.Prefix
-	closed bool
+	cluster *Cluster
+	folder  *objects.Prefix
+	closed  bool
 }
 
 // session opens a session of the run. A folder and a schema are an attempt's own:
 // what a lost attempt still does is in nobody's way.
 func (c *Cluster) session(ctx context.Context, runID string, embedded *duckdb.Session, limits engine.Limits) (*clusterSession, error) {
+	c.used.Store(true)
 	var random [4]byte
 	_, _ = rand.Read(random[:]) // never fails
-	attempt := safeName(runID) + "_" + hex.EncodeToString(random[:])
+	attempt := c.tag + safeName(runID) + "_" + hex.EncodeToString(random[:])
 	place := c.Storage
-	place.Path += "/runs/" + attempt
+	place.Path += runsFolder + attempt
 	folder, err := objects.At(place)
 	if err != nil {
 		return nil, err
@@ -80,7 +92,7 @@ func (c *Cluster) session(ctx context.Context, runID string, embedded *duckdb.Se
 		folder.Close()
 		return nil, err
 	}
-	return &clusterSession{Session: session, folder: folder}, nil
+	return &clusterSession{Session: session, cluster: c, folder: folder}, nil
 }
 
 // Close drops the run's tables and removes its folder.
@@ -91,16 +103,19 @@ func (s *clusterSession) Close() error {
 	s.closed = true
 	err := s.Session.Close()
 	defer s.folder.Close()
-	return errors.Join(err, empty(s.folder))
+	ctx, cancel := context.WithTimeout(context.Background(), emptyTime)
+	defer cancel()
+	if err != nil && s.cluster.mine { // the coordinator is gone, and will find its tables gone too
+		err = s.cluster.forget(ctx, tablesFolder+s.Schema())
+	}
+	return errors.Join(err, empty(ctx, s.folder))
 }
 
 // emptyTime is how long removing the objects of a run may take.
 const emptyTime = time.Minute
 
 // empty removes all objects below a prefix.
-func empty(folder *objects.Prefix) error {
-	ctx, cancel := context.WithTimeout(context.Background(), emptyTime)
-	defer cancel()
+func empty(ctx context.Context, folder *objects.Prefix) error {
 	folder.AbortUploads(ctx)
 	names, err := folder.List(ctx)
 	for name := range names {

@@ -2,9 +2,14 @@ package engine
 
 import (
 	"context"
+	"errors"
 
 	"kalla"
 )
+
+// ErrLost is in the chain of errors that say nothing of the run: nodes of the
+// cluster went away, again and again. When they are back the run may be tried again.
+var ErrLost = errors.New("nodes of the cluster were lost")
 
 // Stager brings sources into the storage of a cluster, for an engine whose
 // tables are objects.

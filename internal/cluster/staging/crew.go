@@ -286,8 +286,10 @@ func (c *crew) Deal(ctx context.Context, pieces []engine.Piece, folder string, r
 			tries[n]++
 		case e := <-endings:
 			switch {
-			case !e.lost && e.err != nil, e.lost && tries[e.n] == attempts:
+			case !e.lost && e.err != nil:
 				return "", 0, e.err
+			case e.lost && tries[e.n] == attempts:
+				return "", 0, lost(e.err)
 			case e.lost:
 				b.losses++
 				b.folder = fmt.Sprintf("%s-%d", folder, b.losses)
@@ -299,12 +301,23 @@ func (c *crew) Deal(ctx context.Context, pieces []engine.Piece, folder string, r
 		case <-c.gone:
 			c.mu.Lock()
 			defer c.mu.Unlock()
-			return "", 0, c.last
+			return "", 0, lost(c.last)
 		case <-ctx.Done():
 			return "", 0, ctx.Err()
 		}
 	}
 	return b.folder, b.rows, c.gather(ctx, at, b.folder)
+}
+
+// lost marks what the last executor ended with: it is no fault of the source.
+func lost(err error) error {
+	e, ok := errors.AsType[*kalla.Error](err)
+	if !ok {
+		return fmt.Errorf("%w: %w", engine.ErrLost, err)
+	}
+	out := *e
+	out.Err = fmt.Errorf("%w: %w", engine.ErrLost, err)
+	return &out
 }
 
 // batch is the pieces of one source.

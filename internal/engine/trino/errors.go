@@ -3,6 +3,7 @@ package trino
 import (
 	"context"
 	"errors"
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	driver "github.com/trinodb/trino-go-client/trino"
 
 	"kalla"
+	"kalla/internal/engine"
 )
 
 // attempts is how often a statement is run that a lost worker ends.
@@ -79,6 +81,9 @@ func (s *Session) failure(ctx context.Context, err error) error {
 		out.Why, out.Hint = "somebody cancelled the query on the cluster", "run again, or ask the cluster's administrator"
 	case errors.As(err, &t):
 		out.Why = plain(t.Message)
+		if isLost(t) {
+			out.Err = fmt.Errorf("%w: %w", engine.ErrLost, err)
+		}
 		switch {
 		case noWorkers(t) || t.ErrorName == "NO_NODES_AVAILABLE":
 			out.Why, out.Hint = "the cluster has no executors", "start executors, and see that they reach the scheduler"
@@ -91,6 +96,7 @@ func (s *Session) failure(ctx context.Context, err error) error {
 		out.Why, out.Hint = "the cluster does not let the run in", "see to the user and the password or token of the cluster"
 	case errors.As(err, &f):
 		out.Why, out.Hint = "the cluster's coordinator cannot be reached: "+plain(f.Reason.Error()), "see that it runs and that its address is right"
+		out.Err = fmt.Errorf("%w: %w", engine.ErrLost, err)
 	default:
 		out.Why = plain(err.Error())
 	}

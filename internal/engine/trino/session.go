@@ -150,6 +150,9 @@ func (s *Session) properties() map[string]string {
 	return p
 }
 
+// Schema is the name of the run's schema in the catalog.
+func (s *Session) Schema() string { return s.schema }
+
 // Info names the engine and its version.
 func (s *Session) Info() kalla.EngineInfo {
 	return kalla.EngineInfo{Name: Dialect{}.Name(), Version: s.version}
