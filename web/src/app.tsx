@@ -66,6 +66,16 @@ const pages = [
   }),
   createRoute({
     ...under,
+    path: '/assistant',
+    component: lazyRouteComponent(() => import('./pages/assistant'), 'Assistant'),
+  }),
+  createRoute({
+    ...under,
+    path: '/assistant/$id',
+    component: lazyRouteComponent(() => import('./pages/assistant'), 'AssistantChat'),
+  }),
+  createRoute({
+    ...under,
     path: '/runs',
     component: lazyRouteComponent(() => import('./pages/runs'), 'Runs'),
     validateSearch: readRunsSearch,

@@ -3,16 +3,20 @@ import type { Command } from '@/lib/commands'
 import { percent } from '@/lib/format'
 import { data } from '@/lib/http'
 import type { Find } from '@/shell/palette'
+import { sourcesQuery } from '@/sources/api'
 import type { QueryClient } from '@tanstack/react-query'
 
-/** Finds recipes and their latest runs by name, for the palette. */
+/** Finds recipes, their latest runs and sources by name, for the palette. */
 export function find(queries: QueryClient, go: (path: string) => void): Find {
   return async (typed, signal) => {
-    const overview = await queries.query({
-      queryKey: ['overview'],
-      queryFn: () => data(api.GET('/api/overview', { signal })),
-      staleTime: 30_000,
-    })
+    const [overview, registered] = await Promise.all([
+      queries.query({
+        queryKey: ['overview'],
+        queryFn: () => data(api.GET('/api/overview', { signal })),
+        staleTime: 30_000,
+      }),
+      queries.query({ ...sourcesQuery, staleTime: 30_000 }),
+    ])
     const words = typed.toLowerCase().split(/\s+/)
     const matches = (...texts: (string | undefined)[]) => {
       const text = texts.join(' ').toLowerCase()
@@ -37,6 +41,14 @@ export function find(queries: QueryClient, go: (path: string) => void): Find {
         ].join(' · '),
         run: () => go(`/runs/${encodeURIComponent(run.run_id)}`),
       }))
-    return [...recipes, ...runs]
+    const sources: Command[] = registered
+      .filter((source) => matches(source.alias, source.source_type, source.uri))
+      .map((source) => ({
+        id: `source ${source.alias}`,
+        group: 'Sources',
+        label: source.alias,
+        run: () => go(`/sources/${encodeURIComponent(source.alias)}`),
+      }))
+    return [...recipes, ...runs, ...sources]
   }
 }

@@ -33,9 +33,14 @@ export function Home() {
     refetchInterval: ({ state }) => (state.data?.active?.length ? 2000 : 15_000),
   })
   const start = mayDraft && (
-    <Button asChild look="primary">
-      <Link to="/new">New reconciliation</Link>
-    </Button>
+    <>
+      <Button asChild>
+        <Link to="/assistant">Describe what to reconcile</Link>
+      </Button>
+      <Button asChild look="primary">
+        <Link to="/new">New reconciliation</Link>
+      </Button>
+    </>
   )
   return (
     <Page title="Home" actions={start}>

@@ -1,12 +1,12 @@
 import type { JsonSchema } from '@/lib/schema-complete'
 import { plural } from '@/lib/format'
 import { Button } from '@/ui/button'
-import { CodeEditor } from '@/ui/code-editor'
+import { CodeEditor, type CodeEditorHandle } from '@/ui/code-editor'
 import { ErrorState, Loading, Skeleton } from '@/ui/states'
 import { Note } from '@/ui/status'
 import { useQuery } from '@tanstack/react-query'
 import { CircleAlert, CircleCheck, LoaderCircle, Plus } from 'lucide-react'
-import { useMemo, useState } from 'react'
+import { useMemo, useRef, useState } from 'react'
 import { recipeSchemaQuery, type RecipeFault, type Sentence } from './api'
 import { useColumns } from './columns'
 import { moved, replaced, withPasses, type Pass, type RecipeDocument } from './model'
@@ -16,6 +16,7 @@ import type { RecipeDraft } from './use-document'
 /** A recipe in sentences beside its YAML. Either can be changed, and the other follows. */
 export function RecipeEditor({ draft, readOnly }: { draft: RecipeDraft; readOnly: boolean }) {
   const schema = useQuery(recipeSchemaQuery)
+  const yaml = useRef<CodeEditorHandle>(null)
   const { text, checked, current, error } = draft
   const faults = useMemo(
     () =>
@@ -45,6 +46,7 @@ export function RecipeEditor({ draft, readOnly }: { draft: RecipeDraft; readOnly
       </section>
       <section aria-label="The recipe as YAML" className="flex min-w-0 flex-col gap-2">
         <CodeEditor
+          ref={yaml}
           label="Recipe as YAML"
           value={text}
           onChange={draft.type}
@@ -53,7 +55,12 @@ export function RecipeEditor({ draft, readOnly }: { draft: RecipeDraft; readOnly
           minLines={24}
           {...(schema.data !== undefined && { schema: schema.data as JsonSchema })}
         />
-        <Verdict faults={checked?.faults ?? []} current={current} known={checked !== undefined} />
+        <Verdict
+          faults={checked?.faults ?? []}
+          current={current}
+          known={checked !== undefined}
+          onGoTo={(line, column) => yaml.current?.goTo(line, column)}
+        />
         {commented && !readOnly && (
           <p className="text-xs text-muted">
             Changes made in the words write the YAML anew, without its comments. Undo in the YAML brings them back.
@@ -73,10 +80,13 @@ export function Verdict({
   faults,
   current,
   known,
+  onGoTo,
 }: {
   faults: readonly RecipeFault[]
   current: boolean
   known: boolean
+  /** Shows the place of a fault in the YAML. */
+  onGoTo?: (line: number, column?: number) => void
 }) {
   return (
     <div role="status" className="text-sm">
@@ -98,21 +108,40 @@ export function Verdict({
           </p>
           <ul className="mt-1 flex flex-col gap-1">
             {faults.map((f, i) => (
-              <li key={i} className="flex gap-2">
-                <span className="num w-14 shrink-0 text-xs leading-[18px] text-muted">
-                  {f.line ? `line ${f.line}` : ''}
-                </span>
-                <span className="min-w-0">
-                  {f.path && <code className="mr-1 font-mono text-xs">{f.path}</code>}
-                  {f.problem}
-                  {f.hint && <span className="text-muted">: {f.hint}</span>}
-                </span>
+              <li key={i}>
+                {f.line && onGoTo ? (
+                  <button
+                    type="button"
+                    title="Show it in the YAML"
+                    onClick={() => onGoTo(f.line ?? 1, f.column)}
+                    className="-mx-1.5 flex w-[calc(100%+12px)] gap-2 rounded-sm px-1.5 py-0.5 text-left hover:bg-hover pointer-coarse:py-2"
+                  >
+                    <FaultText fault={f} />
+                  </button>
+                ) : (
+                  <span className="flex gap-2 py-0.5">
+                    <FaultText fault={f} />
+                  </span>
+                )}
               </li>
             ))}
           </ul>
         </>
       )}
     </div>
+  )
+}
+
+function FaultText({ fault: { line, path, problem, hint } }: { fault: RecipeFault }) {
+  return (
+    <>
+      <span className="num w-14 shrink-0 text-xs leading-[18px] text-muted">{line ? `line ${line}` : ''}</span>
+      <span className="min-w-0">
+        {path && <code className="mr-1 font-mono text-xs">{path}</code>}
+        {problem}
+        {hint && <span className="text-muted">: {hint}</span>}
+      </span>
+    </>
   )
 }
 

@@ -14,7 +14,7 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { CircleCheck, CircleX, Download, ShieldCheck } from 'lucide-react'
 import { useState, type ReactNode } from 'react'
-import { manifestQuery, type Manifest, type Read } from './manifest'
+import { foldersOf, manifestQuery, type Manifest, type Read } from './manifest'
 
 function Card({ title, aside, children }: { title: string; aside?: ReactNode; children: ReactNode }) {
   return (
@@ -118,6 +118,7 @@ export function RunFacts({
           value: duration(s.ms),
         })),
         ...(engine ? [{ label: 'Engine', value: engine }] : []),
+        ...(summary?.engine.why ? [{ label: 'Why that engine', value: summary.engine.why }] : []),
         ...(manifest ? [{ label: 'Kalla', value: manifest.kalla }] : []),
         ...(manifest?.evidence === 'keys' ? [{ label: 'Evidence', value: 'keys, reasons and differences only' }] : []),
         ...(run.attempt > 1 ? [{ label: 'Attempts', value: count(run.attempt) }] : []),
@@ -224,29 +225,53 @@ function Evidence({ id, manifest }: { id: string; manifest: Manifest | undefined
           </Note>
         </div>
       )}
-      {manifest && (
-        <ul className="text-sm" aria-label="Files">
-          {['manifest.json', ...Object.keys(manifest.files).sort()].map((name) => {
-            const file = manifest.files[name]
-            return (
-              <li key={name} className="flex items-center gap-2 border-b border-line py-1">
-                <a
-                  href={`/api/runs/${encodeURIComponent(id)}/evidence/${name.split('/').map(encodeURIComponent).join('/')}`}
-                  download
-                  title={file ? `SHA-256 ${file.sha256}` : undefined}
-                  className="flex min-w-0 flex-1 items-center gap-1.5 text-accent hover:underline pointer-coarse:min-h-9"
-                >
-                  <Download size={13} aria-hidden className="shrink-0" />
-                  <span className="truncate">{name}</span>
-                </a>
-                {file && file.rows > 0 && <span className="num text-xs text-muted">{plural(file.rows, 'row')}</span>}
-                {file && <span className="num w-16 text-right text-xs text-muted">{bytes(file.bytes)}</span>}
-              </li>
-            )
-          })}
-        </ul>
-      )}
+      {manifest && <Files id={id} manifest={manifest} />}
     </Card>
+  )
+}
+
+/** The files of the evidence. A table that a cluster wrote in parts is one line, which opens. */
+function Files({ id, manifest }: { id: string; manifest: Manifest }) {
+  return (
+    <ul className="text-sm" aria-label="Files">
+      <File id={id} name="manifest.json" />
+      {foldersOf(manifest).map(({ folder, names }) =>
+        folder === undefined ? (
+          names.map((name) => <File key={name} id={id} name={name} file={manifest.files[name]} />)
+        ) : (
+          <li key={folder} className="border-b border-line">
+            <details>
+              <summary className="cursor-pointer py-1 pointer-coarse:min-h-9">
+                {folder} <span className="num text-xs text-muted">in {plural(names.length, 'part')}</span>
+              </summary>
+              <ul className="border-t border-line pl-4">
+                {names.map((name) => (
+                  <File key={name} id={id} name={name} file={manifest.files[name]} />
+                ))}
+              </ul>
+            </details>
+          </li>
+        ),
+      )}
+    </ul>
+  )
+}
+
+function File({ id, name, file }: { id: string; name: string; file?: Manifest['files'][string] | undefined }) {
+  return (
+    <li className="flex items-center gap-2 border-b border-line py-1 last:border-b-0">
+      <a
+        href={`/api/runs/${encodeURIComponent(id)}/evidence/${name.split('/').map(encodeURIComponent).join('/')}`}
+        download
+        title={file ? `SHA-256 ${file.sha256}` : undefined}
+        className="flex min-w-0 flex-1 items-center gap-1.5 text-accent hover:underline pointer-coarse:min-h-9"
+      >
+        <Download size={13} aria-hidden className="shrink-0" />
+        <span className="truncate">{name}</span>
+      </a>
+      {file && file.rows > 0 && <span className="num text-xs text-muted">{plural(file.rows, 'row')}</span>}
+      {file && <span className="num w-16 text-right text-xs text-muted">{bytes(file.bytes)}</span>}
+    </li>
   )
 }
 

@@ -67,6 +67,18 @@ export function tableRows(manifest: Manifest, table: Table): number {
     .reduce((all, [, file]) => all + file.rows, 0)
 }
 
+/** The names of the evidence's files in their order: those of a folder together, under its name. */
+export function foldersOf(manifest: Manifest): { folder: string | undefined; names: string[] }[] {
+  const folders: { folder: string | undefined; names: string[] }[] = []
+  for (const name of Object.keys(manifest.files).sort()) {
+    const folder = name.includes('/') ? name.slice(0, name.lastIndexOf('/')) : undefined
+    const last = folders.at(-1)
+    if (last?.folder === folder && last) last.names.push(name)
+    else folders.push({ folder, names: [name] })
+  }
+  return folders
+}
+
 /** The columns of a table; those that show a source's say which. */
 export function columnsOf(manifest: Manifest, table: Table): Column[] {
   const schema = manifest.tables?.[table] ?? manifest.files[`${table}.parquet`]?.schema ?? []

@@ -2,7 +2,8 @@ const browsers: [RegExp, string][] = [
   [/\bEdgA?\//, 'Edge'],
   [/\bOPR\//, 'Opera'],
   [/\bFirefox\/|\bFxiOS\//, 'Firefox'],
-  [/\bChrome\/|\bCriOS\//, 'Chrome'],
+  [/Chrome\/|\bCriOS\//, 'Chrome'], // also HeadlessChrome
+  [/\bChromium\//, 'Chromium'],
   [/\bSafari\//, 'Safari'],
 ]
 

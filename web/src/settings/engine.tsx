@@ -1,4 +1,4 @@
-import { bytes, count } from '@/lib/format'
+import { bytes, count, plural } from '@/lib/format'
 import { aboutQuery } from '@/lib/me'
 import { ErrorState, Loading } from '@/ui/states'
 import { Badge, Note } from '@/ui/status'
@@ -8,13 +8,15 @@ import type { Schema } from '@/lib/api'
 import { useQuery } from '@tanstack/react-query'
 import { Panel } from './panel'
 
+const ready = (state: string) => state.toLowerCase() === 'active'
+
 const columns: TableColumn<Schema<'JobNode'>>[] = [
   { id: 'id', header: 'Node', grows: true, cell: (node) => <span className="font-medium">{node.id}</span> },
   { id: 'url', header: 'Address', from: 'lg', cell: (node) => <span className="text-muted">{node.url}</span> },
   {
     id: 'state',
     header: 'State',
-    cell: (node) => <Badge tone={/^(active|ready|ok)$/i.test(node.state) ? 'ok' : 'warn'}>{node.state}</Badge>,
+    cell: (node) => <Badge tone={ready(node.state) ? 'ok' : 'warn'}>{node.state}</Badge>,
   },
 ]
 
@@ -46,7 +48,11 @@ export function Engine() {
         </Panel>
       )}
       {nodes.length > 0 && (
-        <Panel title="Nodes" flush>
+        <Panel
+          title="Nodes of the cluster"
+          about={`${plural(nodes.filter((node) => ready(node.state)).length, 'node')} of ${count(nodes.length)} can take work. Runs that are too large for one machine go to them; the details of a run say why it went where.`}
+          flush
+        >
           <Table label="Nodes" columns={columns} rows={nodes} rowKey={(node) => node.id} />
         </Panel>
       )}

@@ -2,7 +2,7 @@ import { lazy, Suspense } from 'react'
 import type { CodeEditorProps } from './code-mirror'
 import { Skeleton } from './states'
 
-export type { CodeEditorProps, LineFault } from './code-mirror'
+export type { CodeEditorHandle, CodeEditorProps, LineFault } from './code-mirror'
 
 // CodeMirror is as large as the rest of the app, and most pages need none.
 const CodeMirror = lazy(() => import('./code-mirror'))

@@ -15,7 +15,7 @@ import { highlightSelectionMatches, search, searchKeymap } from '@codemirror/sea
 import { Compartment, EditorState, type Extension } from '@codemirror/state'
 import { drawSelection, EditorView, highlightActiveLine, keymap, lineNumbers } from '@codemirror/view'
 import { tags } from '@lezer/highlight'
-import { useEffect, useEffectEvent, useRef, useState } from 'react'
+import { useEffect, useEffectEvent, useImperativeHandle, useRef, useState, type Ref } from 'react'
 
 /** A fault at a line, counted from 1; a column marks the word there, else the whole line is marked. */
 export interface LineFault {
@@ -24,7 +24,14 @@ export interface LineFault {
   message: string
 }
 
+/** What can be asked of an editor from outside. */
+export interface CodeEditorHandle {
+  /** Goes to a place, counted from 1, and takes the focus there. */
+  goTo: (line: number, column?: number) => void
+}
+
 export interface CodeEditorProps {
+  ref?: Ref<CodeEditorHandle>
   value: string
   onChange?: (value: string) => void
   faults?: readonly LineFault[]
@@ -64,17 +71,23 @@ const colours = HighlightStyle.define([
   { tag: tags.invalid, color: 'var(--bad)' },
 ])
 
+/** Where a place is in the text, or as near to it as the text has one; the first word of a line where no column is told. */
+function positionOf({ doc }: EditorState, line: number, column?: number) {
+  const found = doc.line(Math.min(Math.max(1, line), doc.lines))
+  const indent = /^\s*/.exec(found.text)?.[0].length ?? 0
+  return { from: Math.min(found.from + (column === undefined ? indent : column - 1), found.to), end: found.to }
+}
+
 function diagnostics(state: EditorState, faults: readonly LineFault[]): Diagnostic[] {
-  return faults.map(({ line: number, column, message }) => {
-    const line = state.doc.line(Math.min(Math.max(1, number), state.doc.lines))
-    const indent = /^\s*/.exec(line.text)?.[0].length ?? 0
-    const from = Math.min(line.from + (column === undefined ? indent : column - 1), line.to)
+  return faults.map(({ line, column, message }) => {
+    const { from, end } = positionOf(state, line, column)
     const word = column === undefined ? null : state.wordAt(from)
-    return { from: word?.from ?? from, to: Math.max(word?.to ?? line.to, from), severity: 'error', message }
+    return { from: word?.from ?? from, to: Math.max(word?.to ?? end, from), severity: 'error', message }
   })
 }
 
 export default function CodeMirror({
+  ref,
   value,
   onChange,
   faults = [],
@@ -149,6 +162,19 @@ export default function CodeMirror({
     view?.dispatch(setDiagnostics(view.state, diagnostics(view.state, faults)))
     // value: a change of the text moves what is marked.
   }, [view, faults, value])
+
+  useImperativeHandle(
+    ref,
+    () => ({
+      goTo: (line, column) => {
+        if (!view) return
+        const { from } = positionOf(view.state, line, column)
+        view.dispatch({ selection: { anchor: from }, effects: EditorView.scrollIntoView(from, { y: 'center' }) })
+        view.focus()
+      },
+    }),
+    [view],
+  )
 
   return <div ref={host} className="overflow-hidden rounded-md border border-line" />
 }

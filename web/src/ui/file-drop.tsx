@@ -1,7 +1,7 @@
 import { bytes } from '@/lib/format'
 import { asProblem } from '@/lib/problem'
 import { CircleCheck, CircleX, FileUp, X } from 'lucide-react'
-import { useEffect, useId, useRef, useState } from 'react'
+import { useEffect, useEffectEvent, useId, useRef, useState, type RefObject } from 'react'
 import { Button, IconButton } from './button'
 import { cx } from './cx'
 
@@ -27,10 +27,54 @@ interface Item {
   why?: string
 }
 
+/**
+ * Takes files that are dropped or pasted anywhere on the page, or, while a dialog is open, on it: one who misses the
+ * area would otherwise have the browser open the file in place of the app. Answers whether files hang over the page.
+ */
+function useDropAnywhere(area: RefObject<HTMLElement | null>, take: (files: Iterable<File>) => void): boolean {
+  const [over, setOver] = useState(false)
+  const taken = useEffectEvent(take)
+  useEffect(() => {
+    const mine = (event: Event) => {
+      const dialog = [...document.querySelectorAll('[role=dialog],[role=alertdialog]')].at(-1)
+      return !event.defaultPrevented && (!dialog || dialog.contains(area.current))
+    }
+    const withFiles = (event: DragEvent) => event.dataTransfer?.types.includes('Files') === true && mine(event)
+    const on = {
+      dragover: (event: DragEvent) => {
+        if (!withFiles(event)) return
+        event.preventDefault()
+        setOver(true)
+      },
+      // Without a target that it goes to, it leaves the window.
+      dragleave: (event: DragEvent) => event.relatedTarget === null && setOver(false),
+      drop: (event: DragEvent) => {
+        setOver(false)
+        if (!withFiles(event)) return
+        event.preventDefault()
+        taken(event.dataTransfer?.files ?? [])
+      },
+      paste: (event: ClipboardEvent) => {
+        const files = event.clipboardData?.files
+        if (!files?.length || !mine(event)) return
+        event.preventDefault()
+        taken(files)
+      },
+    }
+    const listening = new AbortController()
+    const { signal } = listening
+    window.addEventListener('dragover', on.dragover, { signal })
+    window.addEventListener('dragleave', on.dragleave, { signal })
+    window.addEventListener('drop', on.drop, { signal })
+    window.addEventListener('paste', on.paste, { signal })
+    return () => listening.abort()
+  }, [area])
+  return over
+}
+
 /** A place for files: by dragging, by pasting, by the keyboard. Each shows its progress, can be cancelled and tried again. */
 export function FileDrop({ upload, accept, multiple, limit, hint }: FileDropProps) {
   const id = useId()
-  const [over, setOver] = useState(false)
   const [items, setItems] = useState<Item[]>([])
   const made = useRef(0)
   const sending = useRef(new Map<number, AbortController>())
@@ -76,33 +120,28 @@ export function FileDrop({ upload, accept, multiple, limit, hint }: FileDropProp
     setItems((now) => now.filter((x) => x.id !== item.id))
   }
 
+  const area = useRef<HTMLLabelElement>(null)
+  const over = useDropAnywhere(area, take)
+
   return (
     <div className="flex flex-col gap-2">
       <label
+        ref={area}
         htmlFor={id}
-        onDragOver={(event) => {
-          event.preventDefault()
-          setOver(true)
-        }}
-        onDragLeave={() => setOver(false)}
-        onDrop={(event) => {
-          event.preventDefault()
-          setOver(false)
-          take(event.dataTransfer.files)
-        }}
-        onPaste={(event) => {
-          if (event.clipboardData.files.length > 0) take(event.clipboardData.files)
-        }}
         className={cx(
           'flex cursor-pointer flex-col items-center gap-1 rounded-lg border border-dashed px-4 py-6 text-center text-sm has-focus-visible:outline-2 has-focus-visible:outline-accent',
           over ? 'border-accent bg-accent-soft' : 'border-line-strong hover:bg-hover',
         )}
       >
         <FileUp size={20} className="text-muted" aria-hidden />
-        <span>
-          Drop {multiple ? 'files' : 'a file'} here, or{' '}
-          <span className="text-accent underline">choose {multiple ? 'them' : 'one'}</span>
-        </span>
+        {over ? (
+          <span>Let go anywhere to send {multiple ? 'them' : 'it'}</span>
+        ) : (
+          <span>
+            Drop {multiple ? 'files' : 'a file'} here, or{' '}
+            <span className="text-accent underline">choose {multiple ? 'them' : 'one'}</span>
+          </span>
+        )}
         {hint !== undefined && <span className="text-xs text-muted">{hint}</span>}
         <input
           id={id}
