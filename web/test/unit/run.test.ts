@@ -1,7 +1,16 @@
 import type { Run } from '@/lib/api'
 import { RowWindow, type RowSource } from '@/lib/rows'
 import { after, liveOf, stagesOf, timeLeft, type RunEvent } from '@/run/live'
-import { ageColumn, columnsOf, keyText, openingColumns, recordOf, tableRows, type Manifest } from '@/run/manifest'
+import {
+  ageColumn,
+  columnsOf,
+  foldersOf,
+  keyText,
+  openingColumns,
+  recordOf,
+  tableRows,
+  type Manifest,
+} from '@/run/manifest'
 import { filterText, rowsOf } from '@/run/records'
 import { choiceOf, readView, viewOf, withChoice, writeView, type View } from '@/run/search'
 import { differenceText, oneOf, whySentence, type Condition } from '@/run/words'
@@ -74,10 +83,14 @@ describe('the tables of a run', () => {
     const parts = {
       ...manifest,
       files: { ...others, 'matched/00000.parquet': { rows: 3 }, 'matched/00001.parquet': { rows: 4 } },
-      tables: { matched: matched!.schema! },
+      tables: { matched: matched?.schema },
     } as unknown as Manifest
     expect(columnsOf(parts, 'matched')).toEqual(columnsOf(manifest, 'matched'))
     expect([tableRows(parts, 'matched'), tableRows(parts, 'breaks')]).toEqual([7, 0])
+    expect(foldersOf(parts)).toEqual([
+      { folder: 'matched', names: ['matched/00000.parquet', 'matched/00001.parquet'] },
+      { folder: undefined, names: ['unmatched_left.parquet'] },
+    ])
   })
 
   test('a row leads to its record by its whole key, written as the evidence does', () => {

@@ -36,8 +36,16 @@ const recipe: RecipeDocument = {
 const rules: Rules = {
   scope: scopeOf({ ...begin, sources: { left: 'a', right: 'b' } }),
   evidence: [
-    { path: 'match[1]', what: 'many', support: '500 groups', counter_examples: null },
-    { path: 'match[0].when[1]', what: 'days', support: '97.3%', counter_examples: ['x'] },
+    { id: 'a', path: 'match[1]', what: 'many', support: '500 groups', agree: 500, of: 500, counter_examples: null },
+    {
+      id: 'b',
+      path: 'match[0].when[1]',
+      what: 'days',
+      support: '97.3%',
+      agree: 973,
+      of: 1000,
+      counter_examples: ['x'],
+    },
   ],
   proposed: recipe.match ?? [],
   recipe,
