@@ -1,0 +1,87 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Page } from 'playwright-core'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { Kalla, looksRight } from './kalla'
+
+let kalla: Kalla
+let files: string
+beforeAll(async () => {
+  kalla = await Kalla.start('--no-demo')
+  files = join(kalla.dir, 'files of a test')
+  await mkdir(files)
+  // 200 invoices; 180 are paid, 10 of them 0.01 short, 5 far too little; 8 payments are of nobody.
+  const invoices = ['invoice,customer,amount,issued,status']
+  const payments = ['payment,reference,amount,paid']
+  const money = (cents: number) => `${Math.floor(cents / 100)}.${String(cents % 100).padStart(2, '0')}`
+  for (let i = 1; i <= 200; i++) {
+    const day = String((i % 27) + 1).padStart(2, '0')
+    const amount = 10_000 + i * 137
+    invoices.push(`INV-${1000 + i},Customer ${i % 17},${money(amount)},2026-10-${day},open`)
+    if (i <= 180) {
+      const paid = i <= 10 ? amount - 1 : i <= 15 ? amount - 5000 : amount
+      payments.push(`P-${i},INV-${1000 + i},${money(paid)},2026-11-${day}`)
+    }
+  }
+  for (let i = 1; i <= 8; i++) payments.push(`P-9${i},none ${i},77.0${i},2026-11-20`)
+  await writeFile(join(files, 'Invoices.csv'), invoices.join('\n') + '\n')
+  await writeFile(join(files, 'Payments.csv'), payments.join('\n') + '\n')
+})
+afterAll(() => kalla.stop())
+
+/** Where the conversation is on its way. */
+const step = (page: Page, name: string) =>
+  page.getByRole('list', { name: 'Steps' }).locator('[aria-current=step]', { hasText: name }).waitFor()
+
+async function drop(page: Page, card: string, file: string) {
+  const chooser = page.waitForEvent('filechooser')
+  await page.getByRole('region', { name: card }).getByText('choose one').click()
+  await (await chooser).setFiles(join(files, file))
+}
+
+test('from two files to the result of a saved recipe, without a model', async () => {
+  const { page, context, errors } = await kalla.visit('/')
+  await page.getByRole('link', { name: 'Describe what to reconcile' }).click()
+  await page.getByRole('heading', { name: 'What can I ask?' }).waitFor()
+  await looksRight(page, 'assistant-empty')
+  await page.getByRole('button', { name: /^Reconcile two files/ }).click()
+  await page.waitForURL(/\/assistant\/[^/]+$/)
+  const log = page.getByRole('log')
+  await log.getByText('Tell me what you would like to reconcile').waitFor()
+  await step(page, 'Greeting')
+  await looksRight(page, 'assistant-upload')
+  await drop(page, 'Upload the records that are to be answered', 'Invoices.csv')
+  await log.getByText('Uploaded as the source invoices').waitFor()
+  await drop(page, 'Upload the records that answer them', 'Payments.csv')
+
+  await step(page, 'Records')
+  await page.getByRole('region', { name: 'Sample of invoices' }).getByText('INV-1001').waitFor()
+  await looksRight(page, 'assistant-records')
+  await page.getByRole('button', { name: 'All of these records' }).click()
+
+  // The first pair by a click, the next by keys.
+  await step(page, 'Examples')
+  await page.getByText('pair 1 of').waitFor()
+  await looksRight(page, 'assistant-examples')
+  await page.reload()
+  await page.getByRole('button', { name: 'They belong together' }).click()
+  await page.getByText('pair 2 of').waitFor()
+  await looksRight(page, 'assistant-examples-2')
+  await page.getByRole('button', { name: 'Enough: show me the rules' }).click()
+
+  await step(page, 'Rules')
+  await page.getByRole('region', { name: 'The rules' }).waitFor()
+  await looksRight(page, 'assistant-rules')
+  await page.getByRole('button', { name: 'Keep these rules and try them' }).click()
+
+  await step(page, 'Test')
+  await page.getByRole('region', { name: 'Tried on all records' }).waitFor()
+  await looksRight(page, 'assistant-test')
+  await page.getByRole('button', { name: 'Save and run' }).click()
+
+  await step(page, 'Run')
+  await page.getByRole('region', { name: 'The result' }).waitFor({ timeout: 30_000 })
+  await looksRight(page, 'assistant-result')
+  expect(errors).toEqual([])
+  await context.close()
+})
