@@ -106,7 +106,7 @@ func (s *clusterSession) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), emptyTime)
 	defer cancel()
 	if err != nil && s.cluster.mine { // the coordinator is gone, and will find its tables gone too
-		err = s.cluster.forget(ctx, tablesFolder+s.Schema())
+		err = s.cluster.forget(ctx, s.Schema())
 	}
 	return errors.Join(err, empty(ctx, s.folder))
 }

@@ -19,7 +19,7 @@ import (
 // Folders of the storage of a cluster.
 const (
 	runsFolder     = "/runs/"   // of this package: a folder for each attempt of a run
-	tablesFolder   = "/tables/" // of the metastore of our own nodes: a folder for each schema
+	tablesFolder   = "/tables/" // of the metastore of our own nodes: SCHEMA/… and .SCHEMA.trinoSchema
 	exchangeFolder = "/exchange/"
 )
 
@@ -80,6 +80,7 @@ func (c *Cluster) sweep(ctx context.Context, owner string, log *slog.Logger) {
 func (c *Cluster) sweepOnce(ctx context.Context, owner string) (removed int, err error) {
 	left := func(begin string) func(string) bool {
 		return func(name string) bool {
+			name = strings.TrimPrefix(name, ".")
 			return strings.HasPrefix(name, begin+owner+"_") && !strings.HasPrefix(name, begin+c.tag)
 		}
 	}
@@ -97,9 +98,11 @@ func (c *Cluster) sweepOnce(ctx context.Context, owner string) (removed int, err
 	return removed, err
 }
 
-// forget removes a folder of the storage.
-func (c *Cluster) forget(ctx context.Context, folder string) error {
-	_, err := c.remove(ctx, folder+"/", func(string) bool { return true })
+// forget removes a schema and what is in it from the metastore.
+func (c *Cluster) forget(ctx context.Context, schema string) error {
+	_, err := c.remove(ctx, tablesFolder, func(name string) bool {
+		return strings.HasPrefix(name, schema+"/") || strings.HasPrefix(name, "."+schema+".")
+	})
 	return err
 }
 

@@ -5,8 +5,10 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"strconv"
 
+	"kalla"
 	"kalla/internal/cluster"
 	"kalla/internal/cluster/staging"
 	"kalla/internal/engine"
@@ -64,6 +66,9 @@ func StartExecutor(ctx context.Context, cfg ExecutorConfig) (*Executor, error) {
 	bind := ""
 	if ip := net.ParseIP(cfg.Host); cfg.Host == "localhost" || ip != nil && ip.IsLoopback() {
 		bind = "127.0.0.1"
+	}
+	if err := os.MkdirAll(cfg.TempDir, 0o700); err != nil {
+		return nil, &kalla.Error{Code: kalla.CodeUsage, Op: "starting executor", Where: cfg.TempDir, Err: err, Hint: "name a folder with --temp-dir that this user may write to"}
 	}
 	listener, err := listen(ctx, net.JoinHostPort(bind, strconv.Itoa(cfg.Port)), "--grpc-port")
 	if err != nil {

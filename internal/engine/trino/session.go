@@ -4,6 +4,7 @@
 package trino
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -135,9 +136,7 @@ func (s *Session) properties() map[string]string {
 		c.Catalog + ".parquet_use_column_names": "false",
 		c.Catalog + ".timestamp_precision":      "MICROSECONDS",
 	}
-	if c.RetryPolicy != "" {
-		p["retry_policy"] = c.RetryPolicy
-	}
+	p["retry_policy"] = cmp.Or(c.RetryPolicy, "NONE") // whatever that of the cluster is
 	if c.Partitions > 0 {
 		p["max_hash_partition_count"] = strconv.Itoa(c.Partitions)
 	}
