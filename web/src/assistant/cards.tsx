@@ -296,7 +296,7 @@ function Progress({ progress }: { progress: Schema<'AgentProgress'> }) {
   ) : (
     <p className="flex flex-wrap items-center gap-2 text-sm text-muted">
       <Status state={run.data.status} />
-      <RunLink id={progress.run_id}>The run</RunLink>
+      <RunLink id={progress.run_id}>Run of {progress.recipe_id}</RunLink>
     </p>
   )
 }

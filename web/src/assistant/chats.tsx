@@ -10,8 +10,11 @@ import { LoaderCircle, Trash2 } from 'lucide-react'
 import { chatQuery, chatsQuery, remove } from './api'
 import type { Session } from './conversation'
 
-/** What a conversation is called until somebody has said something. */
-export const titleOf = (session: Pick<Session, 'title'>) => session.title || 'New conversation'
+/** What a conversation is called: by what was said first, or else by its sources. */
+export function titleOf({ title, left, right }: Pick<Session, 'title' | 'left' | 'right'>): string {
+  if (title) return title
+  return left && right ? `${left.source} and ${right.source}` : 'New conversation'
+}
 
 /** One's conversations, newest first. */
 export function Chats({ current }: { current?: string }) {
@@ -68,7 +71,7 @@ function Entry({ chat, here }: { chat: Session; here: boolean }) {
         </span>
         <span className="block truncate text-xs text-muted">
           <DateTime value={chat.updated_at} relative />
-          {chat.left && chat.right && ` · ${chat.left.source}, ${chat.right.source}`}
+          {chat.title && chat.left && chat.right && ` · ${chat.left.source}, ${chat.right.source}`}
         </span>
       </Link>
       <AlertDialog

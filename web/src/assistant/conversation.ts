@@ -88,7 +88,10 @@ function placed(said: readonly Said[], message: Said): Said[] {
 /** The cards of a message, those of a kind that belong together in one list. */
 export function grouped(cards: readonly Card[]): Card[][] {
   const out: Card[][] = []
+  const rules = cards.some((card) => card.kind === 'rule_summary' && card.open)
   for (const card of cards) {
+    // The list of rules has that button itself.
+    if (rules && card.choice?.options?.every(({ id }) => id === 'agreed')) continue
     const last = out.at(-1)
     if (last?.[0]?.kind === card.kind && (card.kind === 'match_proposal' || card.kind === 'confirm')) last.push(card)
     else out.push([card])
@@ -96,16 +99,7 @@ export function grouped(cards: readonly Card[]): Card[][] {
   return out
 }
 
-/** The pair of records that is to be answered next. */
-export function nextProposal(said: readonly Said[]): Card | undefined {
-  for (const { cards } of said) {
-    const open = cards?.find((card) => card.kind === 'match_proposal' && card.open)
-    if (open) return open
-  }
-  return undefined
-}
-
-/** How much of its budget a conversation has used: of the bound that it reaches first. */
+/** All tokens that a conversation has used, as its budget counts them. */
 export function spentTokens({ input, output, cache_read, cache_write }: Session['spent']): number {
   return input + output + cache_read + cache_write
 }

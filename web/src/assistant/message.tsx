@@ -30,7 +30,7 @@ export const Message = memo(function Message({
         />
       )
     return (
-      <article aria-label="You" className="group flex items-start justify-end gap-1">
+      <article data-said aria-label="You" className="group flex items-start justify-end gap-1">
         {onEdit && (
           <span className="opacity-0 group-hover:opacity-100 focus-within:opacity-100 pointer-coarse:opacity-100">
             <IconButton label="Edit and send again" small onClick={() => setEditing(true)}>
@@ -45,7 +45,7 @@ export const Message = memo(function Message({
     )
   }
   return (
-    <article aria-label="Assistant" className="flex min-w-0 flex-col gap-3">
+    <article data-said aria-label="Assistant" className="flex min-w-0 flex-col gap-3">
       {said.text && <Prose text={said.text} />}
       {grouped(said.cards ?? []).map((cards) => (
         <CardGroup key={cards[0]?.id} cards={cards} />

@@ -91,7 +91,7 @@ function Matched({ alias, matched, total }: Coverage) {
   return (
     <p className="num text-sm">
       <span className="text-muted">{alias}:</span>{' '}
-      <span className="font-semibold">{percent(ratio(matched, total), 1)}</span>{' '}
+      <span className="font-semibold">{percent(ratio(matched, total))}</span>{' '}
       <span className="text-muted">
         {count(matched)} of {count(total)} match
       </span>

@@ -126,6 +126,13 @@ export function toApi(filter: Filter, column: FilterColumn): { column: string; o
   return { column: filter.column, op, value: arity(op) === 1 ? values[0] : values }
 }
 
+/** A filter of the API as one that is typed in; undefined for a pattern, which need not be one. */
+export function fromApi({ column, op, value }: { column: string; op: Op; value?: unknown }): Filter | undefined {
+  if (op === 'like') return undefined
+  const values: unknown[] = Array.isArray(value) ? value : value === undefined ? [] : [value]
+  return { column, op, values: values.map(String) }
+}
+
 /** The filters as one text for an address: "amount~gte~10!status~in~a~b". */
 export function encode(filters: readonly Filter[]): string {
   const part = (text: string) => text.replace(/[~!%]/g, (c) => `%${c.charCodeAt(0).toString(16)}`)

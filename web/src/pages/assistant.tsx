@@ -148,7 +148,7 @@ export function AssistantChat() {
       actions={
         <>
           <Button
-            className="xl:hidden"
+            className="2xl:hidden"
             icon={<SlidersHorizontal size={14} />}
             onClick={() => setAsked(true)}
             disabled={!chat.data}
@@ -164,7 +164,7 @@ export function AssistantChat() {
         </>
       }
     >
-      <div className="grid min-h-0 flex-1 grid-cols-[15rem_minmax(0,1fr)_15rem] gap-6 max-xl:grid-cols-[13rem_minmax(0,1fr)] max-lg:grid-cols-1">
+      <div className="grid min-h-0 flex-1 grid-cols-[13rem_minmax(0,1fr)_14rem] gap-6 max-2xl:grid-cols-[13rem_minmax(0,1fr)] max-lg:grid-cols-1">
         <nav aria-label="Conversations" className="min-h-0 overflow-y-auto max-lg:hidden">
           <Chats current={id} />
         </nav>
@@ -173,7 +173,7 @@ export function AssistantChat() {
         ) : chat.data ? (
           <>
             <Talk key={id} id={id} conversation={chat.data} />
-            <aside aria-label="About this conversation" className="min-h-0 overflow-y-auto max-xl:hidden">
+            <aside aria-label="About this conversation" className="min-h-0 overflow-y-auto max-2xl:hidden">
               <AboutChat session={chat.data.session} />
             </aside>
             <Sheet open={asked} onOpenChange={setAsked} title="About this conversation">
@@ -263,7 +263,8 @@ function useScroll(last: string | undefined, written: number) {
   }, [])
   useLayoutEffect(() => {
     const box = log.current
-    const message = box?.querySelector<HTMLElement>('article:last-of-type')
+    const messages = box?.querySelectorAll<HTMLElement>('[data-said]')
+    const message = messages?.[messages.length - 1]
     if (box && message) box.scrollTop = Math.min(box.scrollHeight, message.offsetTop - box.offsetTop - 8)
   }, [last])
   useLayoutEffect(() => {

@@ -7,6 +7,7 @@ import { apiFilters, filterColumns } from '@/sources/filter-columns'
 import { Button } from '@/ui/button'
 import { cx } from '@/ui/cx'
 import { ErrorState, Loading, Skeleton } from '@/ui/states'
+import { Note } from '@/ui/status'
 import { propose } from '@/wizard/api'
 import { ParametersStep } from '@/wizard/parameters-step'
 import { ReviewStep } from '@/wizard/review-step'
@@ -17,7 +18,9 @@ import {
   recipeOf,
   scopeOf,
   steps,
+  unguided,
   useWizard,
+  type Guidance,
   type Rules,
   type Side,
   type Step,
@@ -27,6 +30,12 @@ import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { Check } from 'lucide-react'
 import { useRef } from 'react'
 
+/** What rules are asked for: what was said of the last proposal, and which records count. */
+interface Asked {
+  guidance: Guidance
+  filters: WizardState['filters']
+}
+
 /** From two sources to a run, in four steps. */
 export function Wizard() {
   const { state, dispatch, restart } = useWizard()
@@ -35,19 +44,20 @@ export function Wizard() {
   const client = useQueryClient()
   const abort = useRef<AbortController>(undefined)
 
-  const asking = useMutation<Rules, Problem>({
-    mutationFn: async () => {
+  const asking = useMutation<Rules, Problem, Asked>({
+    mutationFn: async ({ guidance, filters: scopes }) => {
       abort.current?.abort()
       const asked = new AbortController()
       abort.current = asked
       const scoped = async (side: Side) => {
         const alias = state.sources[side] ?? ''
-        const filters = state.filters[side]
+        const filters = scopes[side]
         const columns = filters.length === 0 ? [] : ((await client.query(sourceQuery(alias))).source.columns ?? [])
         return { source: alias, filters: apiFilters(filters, filterColumns(columns)) }
       }
       try {
-        return await propose(await scoped('left'), await scoped('right'), scopeOf(state), asked.signal)
+        const scope = scopeOf({ sources: state.sources, filters: scopes })
+        return await propose(await scoped('left'), await scoped('right'), scope, guidance, asked.signal)
       } catch (cause) {
         throw asProblem(cause)
       }
@@ -56,9 +66,9 @@ export function Wizard() {
   })
 
   const ready = proposed(state)
-  function ask() {
+  function ask({ guidance = unguided, filters = state.filters }: Partial<Asked> = {}) {
     dispatch({ do: 'go', step: 'rules' })
-    asking.mutate()
+    asking.mutate({ guidance, filters })
   }
   const reachable = (step: Step) => step === 'sources' || ready || (step === 'rules' && asking.isPending)
 
@@ -156,17 +166,31 @@ export function Wizard() {
               </div>
             </Loading>
           ) : asking.error && !ready ? (
-            <ErrorState error={asking.error} onRetry={ask} />
+            <ErrorState error={asking.error} onRetry={() => ask(asking.variables)} />
           ) : !ready ? (
-            <Stale onAsk={ask} />
+            <Stale onAsk={() => ask()} />
           ) : state.step === 'rules' ? (
-            <RulesStep
-              rules={state.rules}
-              values={state.values}
-              dispatch={dispatch}
-              onNext={() => dispatch({ do: 'go', step: 'parameters' })}
-              onAgain={ask}
-            />
+            <>
+              {asking.error && (
+                <div role="alert" className="mb-3">
+                  <Note tone="bad" title={asking.error.message}>
+                    {asking.error.hint} The rules below are those of before.
+                  </Note>
+                </div>
+              )}
+              <RulesStep
+                rules={state.rules}
+                values={state.values}
+                dispatch={dispatch}
+                onNext={() => dispatch({ do: 'go', step: 'parameters' })}
+                onAgain={(guidance) => ask({ guidance })}
+                onScope={(side, filter) => {
+                  const filters = { ...state.filters, [side]: [...state.filters[side], filter] }
+                  dispatch({ do: 'scope', side, filters: filters[side] })
+                  ask({ guidance: state.rules.guidance, filters })
+                }}
+              />
+            </>
           ) : state.step === 'parameters' ? (
             <ParametersStep
               recipe={state.rules.recipe}

@@ -4,7 +4,7 @@ import type { Evidence, Summary } from '@/recipes/api'
 import { isRecipe, readExact, type RecipeDocument } from '@/recipes/model'
 import type { ApiFilter } from '@/sources/api'
 import { queryOptions } from '@tanstack/react-query'
-import type { Rules } from './state'
+import type { Guidance, Rules } from './state'
 
 export interface Scope {
   source: string
@@ -12,16 +12,24 @@ export interface Scope {
 }
 
 /** Has rules proposed for two sources. */
-export async function propose(left: Scope, right: Scope, scope: string, signal?: AbortSignal): Promise<Rules> {
-  const answer = await data(
-    api.POST('/api/recipes/draft', { body: { left, right }, parseAs: 'text', ...(signal && { signal }) }),
-  )
+export async function propose(
+  left: Scope,
+  right: Scope,
+  scope: string,
+  guidance: Guidance,
+  signal?: AbortSignal,
+): Promise<Rules> {
+  const ids = (named: Guidance['without']) => named.map(({ id }) => id)
+  const body = { left, right, without: ids(guidance.without), choose: ids(guidance.choose) }
+  const answer = await data(api.POST('/api/recipes/draft', { body, parseAs: 'text', ...(signal && { signal }) }))
   const draft = readExact(answer) as Omit<Schema<'RecipeDraft'>, 'recipe'> & { recipe: unknown }
   if (!isRecipe(draft.recipe)) throw new TypeError('the draft is no recipe')
   const passes = draft.recipe.match ?? []
   return {
     scope,
     evidence: (draft.evidence ?? []) satisfies Evidence[],
+    suggestions: draft.suggestions ?? [],
+    guidance,
     proposed: passes,
     recipe: draft.recipe,
     off: passes.map(() => false),

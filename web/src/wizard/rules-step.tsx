@@ -1,4 +1,5 @@
 import { compare, ratio, subtract } from '@/lib/decimal'
+import { fromApi, type Filter } from '@/lib/filters'
 import { count, percent, plural } from '@/lib/format'
 import type { Evidence, Summary } from '@/recipes/api'
 import { useColumns } from '@/recipes/columns'
@@ -13,7 +14,16 @@ import { keepPreviousData, useQuery, useQueryClient } from '@tanstack/react-quer
 import { ArrowRight, LoaderCircle, Plus, RotateCcw } from 'lucide-react'
 import type { Dispatch } from 'react'
 import { trialQuery } from './api'
-import { evidenceOf, evidenceOfPass, recipeOf, type Action, type Rules } from './state'
+import {
+  evidenceOf,
+  evidenceOfPass,
+  recipeOf,
+  type Action,
+  type Guidance,
+  type Named,
+  type Rules,
+  type Side,
+} from './state'
 import { useDebounced } from './use-debounced'
 
 export interface RulesStepProps {
@@ -21,11 +31,14 @@ export interface RulesStepProps {
   values: Record<string, string>
   dispatch: Dispatch<Action>
   onNext: () => void
-  onAgain: () => void
+  /** Has rules proposed anew: what was changed by hand is lost. */
+  onAgain: (guidance: Guidance) => void
+  /** Leaves records out, and has rules proposed anew. */
+  onScope: (side: Side, filter: Filter) => void
 }
 
 /** The rules that were proposed: each with what speaks for it, and what all of them come to on the records. */
-export function RulesStep({ rules, values, dispatch, onNext, onAgain }: RulesStepProps) {
+export function RulesStep({ rules, values, dispatch, onNext, onAgain, onScope }: RulesStepProps) {
   const { left, right } = rules.recipe.sources
   const passes = rules.recipe.match ?? []
   const columns = useColumns(rules.recipe)
@@ -52,6 +65,11 @@ export function RulesStep({ rules, values, dispatch, onNext, onAgain }: RulesSte
       </EmptyState>
     )
 
+  const { guidance } = rules
+  const guide: Guide = {
+    without: (named) => onAgain({ ...guidance, without: [...guidance.without, named] }),
+    choose: (named) => onAgain({ ...guidance, choose: [...guidance.choose, named] }),
+  }
   let at = -1
   return (
     <div className="grid grid-cols-[minmax(0,1fr)_19rem] items-start gap-4 max-xl:grid-cols-1">
@@ -71,8 +89,8 @@ export function RulesStep({ rules, values, dispatch, onNext, onAgain }: RulesSte
               dimmed={!on}
               onChange={(next) => dispatch({ do: 'pass', at: i, pass: next })}
               onRemove={() => dispatch({ do: 'remove', at: i })}
-              about={<Why evidence={evidenceOfPass(rules, pass)} />}
-              note={(condition) => <Why evidence={evidenceOf(rules, pass, condition)} />}
+              about={<Why evidence={evidenceOfPass(rules, pass)} guide={guide} />}
+              note={(condition) => <Why evidence={evidenceOf(rules, pass, condition)} guide={guide} />}
               aside={
                 <>
                   {done && done.name === (pass.name ?? done.name) && (
@@ -97,7 +115,7 @@ export function RulesStep({ rules, values, dispatch, onNext, onAgain }: RulesSte
           <Button small icon={<Plus size={13} />} onClick={() => dispatch({ do: 'add', pass: firstPass(rules) })}>
             Add a rule
           </Button>
-          <Button small look="quiet" icon={<RotateCcw size={13} />} onClick={onAgain}>
+          <Button small look="quiet" icon={<RotateCcw size={13} />} onClick={() => onAgain(guidance)}>
             Propose again
           </Button>
         </div>
@@ -136,6 +154,8 @@ export function RulesStep({ rules, values, dispatch, onNext, onAgain }: RulesSte
             </Button>
           )}
         </div>
+        <Suggestions rules={rules} onScope={onScope} />
+        <Guided guidance={guidance} onAgain={onAgain} />
         <Button look="primary" disabled={used === 0} onClick={onNext}>
           {used === passes.length ? 'Accept the rules' : `Accept ${plural(used, 'rule')}`}
           <ArrowRight size={14} aria-hidden />
@@ -215,13 +235,21 @@ function Passes({ summary }: { summary: Summary }) {
   )
 }
 
-/** What speaks for a part of a rule, and what against. */
-function Why({ evidence }: { evidence: Evidence | undefined }) {
+/** Has rules proposed anew, by what is said of a part of them. */
+interface Guide {
+  without: (named: Named) => void
+  choose: (named: Named) => void
+}
+
+/** What speaks for a part of a rule, what against, and what could stand in its place. */
+function Why({ evidence, guide }: { evidence: Evidence | undefined; guide: Guide }) {
   if (!evidence) return null
+  const { id, what, support } = evidence
   const against = evidence.counter_examples ?? []
+  const instead = evidence.alternatives ?? []
   return (
     <div className="text-xs text-muted">
-      <p>{evidence.support}</p>
+      <p>{support}</p>
       {against.length > 0 && (
         <details>
           <summary className="cursor-pointer text-accent">
@@ -234,7 +262,81 @@ function Why({ evidence }: { evidence: Evidence | undefined }) {
           </ul>
         </details>
       )}
+      <details>
+        <summary className="cursor-pointer text-accent">Propose something else</summary>
+        <ul className="mt-1 mb-1 flex flex-col gap-1.5 border-l-2 border-line pl-2">
+          {instead.map((a) => (
+            <li key={a.id} className="flex flex-wrap items-center gap-x-3 gap-y-1">
+              <span className="num min-w-0 flex-1">
+                <span className="text-fg">{a.what}</span>
+                {a.support && <> · {a.support}</>}
+              </span>
+              <Button small aria-label={`Take ${a.what} instead`} onClick={() => guide.choose(a)}>
+                Take this
+              </Button>
+            </li>
+          ))}
+          <li className="flex flex-wrap items-center gap-x-3 gap-y-1">
+            <span className="min-w-0 flex-1">Nothing of it, in any rule</span>
+            <Button small aria-label={`Propose without ${what}`} onClick={() => guide.without({ id, what })}>
+              Do without
+            </Button>
+          </li>
+        </ul>
+      </details>
     </div>
+  )
+}
+
+/** Records that never match and have something in common: a person says whether they count. */
+function Suggestions({ rules, onScope }: Pick<RulesStepProps, 'rules' | 'onScope'>) {
+  const offered = rules.suggestions.flatMap((s) => {
+    const filter = fromApi(s.filter)
+    return filter ? [{ ...s, filter }] : []
+  })
+  if (offered.length === 0) return null
+  return (
+    <section aria-label="Records that could be left out" className="card flex flex-col gap-2 p-4">
+      <h2 className="text-sm font-semibold">Leave records out?</h2>
+      <ul className="flex flex-col gap-2">
+        {offered.map((s) => (
+          <li key={s.id} className="text-sm">
+            <p>{s.what}</p>
+            <p className="num mb-1 text-xs text-muted">{s.support}</p>
+            <Button small aria-label={`Leave out: ${s.what}`} onClick={() => onScope(s.side, s.filter)}>
+              Leave {plural(s.records, 'record')} out
+            </Button>
+          </li>
+        ))}
+      </ul>
+    </section>
+  )
+}
+
+/** What was said of the proposals before, each to be taken back. */
+function Guided({ guidance, onAgain }: { guidance: Guidance; onAgain: (guidance: Guidance) => void }) {
+  const { without, choose } = guidance
+  if (without.length + choose.length === 0) return null
+  const back = (id: string) => {
+    const rest = (named: Named[]) => named.filter((n) => n.id !== id)
+    onAgain({ without: rest(without), choose: rest(choose) })
+  }
+  return (
+    <section aria-label="What you said of the proposal" className="card flex flex-col gap-2 p-4">
+      <h2 className="text-sm font-semibold">Proposed as you said</h2>
+      <ul className="flex flex-col gap-1.5">
+        {[...without.map((n) => ({ ...n, how: 'without' })), ...choose.map((n) => ({ ...n, how: 'with' }))].map((n) => (
+          <li key={n.id} className="flex items-center gap-2 text-sm">
+            <span className="min-w-0 flex-1">
+              <span className="text-muted">{n.how}</span> {n.what}
+            </span>
+            <Button small look="quiet" aria-label={`Take back: ${n.how} ${n.what}`} onClick={() => back(n.id)}>
+              Take back
+            </Button>
+          </li>
+        ))}
+      </ul>
+    </section>
   )
 }
 

@@ -1,5 +1,6 @@
 // What was chosen and changed on the way to a new reconciliation. It survives a
 // reload, and ends with the browser's tab.
+import type { Schema } from '@/lib/api'
 import type { Filter } from '@/lib/filters'
 import type { Evidence } from '@/recipes/api'
 import type { Condition, Pass, RecipeDocument } from '@/recipes/model'
@@ -15,11 +16,30 @@ export const steps: readonly { id: Step; label: string }[] = [
   { id: 'review', label: 'Review and run' },
 ]
 
+/** What a person said of a proposal, by the id of its evidence or of an alternative, with its words. */
+export interface Named {
+  id: string
+  what: string
+}
+
+/** What the next proposal is to do without, and what it is to take in the place of what it chose. */
+export interface Guidance {
+  without: Named[]
+  choose: Named[]
+}
+
+export const unguided: Guidance = { without: [], choose: [] }
+
+/** Filters that a proposal suggests, since leaving records out is a person's decision. */
+export type Suggested = Schema<'JobDraftSuggestion'>
+
 /** Rules that were proposed, and what became of them. */
 export interface Rules {
   /** What they were proposed for: see scopeOf. */
   scope: string
   evidence: Evidence[]
+  suggestions: Suggested[]
+  guidance: Guidance
   proposed: Pass[]
   /** With all passes, also those that are off. */
   recipe: RecipeDocument
@@ -164,8 +184,10 @@ function recallState(): WizardState {
     const text = sessionStorage.getItem(stored)
     const found = text === null ? undefined : (JSON.parse(text) as Partial<WizardState>)
     // What an older version of the app left has other fields.
-    if (found && steps.some((s) => s.id === found.step) && found.sources && found.filters && found.values)
-      return { ...begin, ...found }
+    if (found && steps.some((s) => s.id === found.step) && found.sources && found.filters && found.values) {
+      const { rules } = found as { rules?: Partial<Rules> }
+      return { ...begin, ...found, ...(!rules?.guidance && { rules: undefined }) }
+    }
   } catch {
     // Storage may be forbidden, or hold something else.
   }

@@ -1,6 +1,16 @@
 import type { RecipeDocument } from '@/recipes/model'
 import { parameterised, suggestions, withdrawn } from '@/wizard/parameters'
-import { begin, evidenceOf, evidenceOfPass, proposed, recipeOf, reduce, scopeOf, type Rules } from '@/wizard/state'
+import {
+  begin,
+  evidenceOf,
+  evidenceOfPass,
+  proposed,
+  recipeOf,
+  reduce,
+  scopeOf,
+  unguided,
+  type Rules,
+} from '@/wizard/state'
 import { describe, expect, test } from 'vitest'
 
 const recipe: RecipeDocument = {
@@ -47,6 +57,8 @@ const rules: Rules = {
       counter_examples: ['x'],
     },
   ],
+  suggestions: [],
+  guidance: unguided,
   proposed: recipe.match ?? [],
   recipe,
   off: [false, false],
