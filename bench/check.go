@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 )
@@ -19,7 +20,13 @@ func check(ctx context.Context, args []string) error {
 		return err
 	}
 	defer db.Close()
-	file := func(name string) string { return "read_parquet(" + literal(filepath.Join(dir, name)) + ")" }
+	file := func(name string) string {
+		path := filepath.Join(dir, name)
+		if _, err := os.Stat(path); err != nil { // a cluster writes a folder of parts
+			path = filepath.Join(strings.TrimSuffix(path, ".parquet"), "*.parquet")
+		}
+		return "read_parquet(" + literal(path) + ")"
+	}
 	// EXCEPT ALL both ways: a pair that is listed twice is a difference.
 	query := fmt.Sprintf(`
 WITH truth AS MATERIALIZED (

@@ -58,8 +58,7 @@ func (b *bench) measure(ctx context.Context, w workload) (workloadReport, error)
 					return workloadReport{}, err
 				}
 			}
-			var err error
-			if b.scheduler, err = b.startScheduler(ctx, env); err != nil {
+			if err := b.startService(ctx, c, env); err != nil {
 				return workloadReport{}, err
 			}
 			defer func() { b.scheduler.stop(); b.scheduler = nil }()

@@ -28,6 +28,7 @@ type scheduler struct {
 	ended    chan ending
 	dir      string
 	runs     int
+	nodes    *nodes // of a cluster, or nil
 }
 
 // ending is the last callback of a job.
@@ -37,8 +38,31 @@ type ending struct {
 	body []byte
 }
 
+// startService starts what the jobs of a contender run on: a scheduler, and a cluster if it is for one.
+func (b *bench) startService(ctx context.Context, c contender, env []string) (err error) {
+	if !c.cluster {
+		b.scheduler, err = b.startScheduler(ctx, env)
+		return err
+	}
+	n, err := b.prepareNodes(ctx)
+	if err != nil {
+		return err
+	}
+	n.env = append(n.env, env...)
+	if b.scheduler, err = b.startScheduler(ctx, n.env, n.flags...); err != nil {
+		n.stop()
+		return err
+	}
+	b.scheduler.nodes = n
+	if err := n.join(ctx, b, b.scheduler); err != nil {
+		b.scheduler.stop()
+		b.scheduler = nil
+	}
+	return err
+}
+
 // startScheduler starts kallad as a process of its own with an empty data folder.
-func (b *bench) startScheduler(ctx context.Context, env []string) (*scheduler, error) {
+func (b *bench) startScheduler(ctx context.Context, env []string, flags ...string) (*scheduler, error) {
 	s := &scheduler{ended: make(chan ending, 1), dir: filepath.Join(b.dir, "scheduler")}
 	if err := os.RemoveAll(s.dir); err != nil {
 		return nil, err
@@ -54,8 +78,8 @@ func (b *bench) startScheduler(ctx context.Context, env []string) (*scheduler, e
 			s.ended <- ending{kind, now, body}
 		}
 	}))
-	s.process = exec.CommandContext(ctx, filepath.Join(filepath.Dir(b.kalla), "kallad"), "scheduler", "--http-port", "0", "--data-dir", s.dir,
-		"--allow-env", "KALLA_BENCH_LEFT", "--allow-env", "KALLA_BENCH_RIGHT")
+	s.process = exec.CommandContext(ctx, filepath.Join(filepath.Dir(b.kalla), "kallad"), append([]string{"scheduler", "--http-port", "0", "--data-dir", s.dir,
+		"--allow-env", "KALLA_BENCH_LEFT", "--allow-env", "KALLA_BENCH_RIGHT"}, flags...)...)
 	s.process.Env = append(append(os.Environ(), env...), "KALLA_LOG_FORMAT=json")
 	s.process.Cancel = func() error { return s.process.Process.Signal(syscall.SIGTERM) }
 	log, err := s.process.StderrPipe()
@@ -87,6 +111,9 @@ func (b *bench) startScheduler(ctx context.Context, env []string) (*scheduler, e
 
 // stop ends the process.
 func (s *scheduler) stop() {
+	if s.nodes != nil { // executors first: they finish what they have
+		s.nodes.stop()
+	}
 	_ = s.process.Process.Signal(syscall.SIGTERM)
 	_ = s.process.Wait()
 	s.receiver.Close()
@@ -102,6 +129,9 @@ func (b *bench) request(c contender, runID, callbackURL string) (job.Request, er
 		left, right = "${KALLA_BENCH_LEFT}", "${KALLA_BENCH_RIGHT}"
 	}
 	req := job.Request{RunID: runID, CallbackURL: callbackURL, OutputPath: b.out(c)}
+	if c.cluster {
+		req.Engine = "trino"
+	}
 	if c.query {
 		req.MatchSQL = `SELECT l.invoice_id, r.payment_id FROM left_src l JOIN right_src r ON l.invoice_id = r.reference_number
 			AND tolerance_match(l.amount, r.paid_amount, 0.02) AND r.payment_date BETWEEN l.invoice_date AND l.invoice_date + 60`
@@ -138,7 +168,7 @@ func (b *bench) submit(ctx context.Context, s *scheduler, c contender, truth dem
 	if err != nil {
 		return sample{}, err
 	}
-	cpuBefore := cpuOf(s.process.Process.Pid)
+	cpuBefore := s.cpu()
 	start := time.Now()
 	if _, err := s.client.Submit(ctx, req); err != nil {
 		return sample{}, err
@@ -157,8 +187,35 @@ func (b *bench) submit(ctx context.Context, s *scheduler, c contender, truth dem
 		if complete.MatchedCount != truth.Pairs {
 			return sample{}, fmt.Errorf("%s: found %d pairs, there are %d", c.name, complete.MatchedCount, truth.Pairs)
 		}
-		return sample{Wall: end.at.Sub(start).Seconds(), CPU: cpuOf(s.process.Process.Pid) - cpuBefore}, nil
+		return sample{Wall: end.at.Sub(start).Seconds(), CPU: s.cpu() - cpuBefore}, nil
 	}
+}
+
+// cpu is the processor time that the service has taken so far, with all nodes of its cluster.
+func (s *scheduler) cpu() float64 {
+	sum := cpuOfTree(s.process.Process.Pid)
+	if s.nodes != nil {
+		sum += s.nodes.cpu()
+	}
+	return sum
+}
+
+// cpuOfTree is cpuOf with the processes that it has started.
+func cpuOfTree(pid int) float64 {
+	sum := cpuOf(pid)
+	children, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid)) // the pattern is well formed
+	for _, file := range children {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			continue // it has ended
+		}
+		for _, child := range strings.Fields(string(text)) {
+			if n, err := strconv.Atoi(child); err == nil {
+				sum += cpuOfTree(n)
+			}
+		}
+	}
+	return sum
 }
 
 // cpuOf is the processor time that a process has taken so far, in seconds, or
