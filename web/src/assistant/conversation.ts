@@ -99,6 +99,13 @@ export function grouped(cards: readonly Card[]): Card[][] {
   return out
 }
 
+/** The question to ask again: its answer, the last message, broke off or is not that of the model that there is. */
+export function unanswered({ session, said }: Conversation): Said | undefined {
+  const [question, answer] = said.slice(-2)
+  if (question?.role !== 'user' || answer?.role !== 'assistant') return undefined
+  return answer.partial === true || (session.model && !answer.by) ? question : undefined
+}
+
 /** All tokens that a conversation has used, as its budget counts them. */
 export function spentTokens({ input, output, cache_read, cache_write }: Session['spent']): number {
   return input + output + cache_read + cache_write

@@ -1,21 +1,23 @@
 import { duration } from '@/lib/format'
 import { Button, IconButton } from '@/ui/button'
 import { Textarea } from '@/ui/input'
-import { LoaderCircle, Pencil } from 'lucide-react'
+import { LoaderCircle, Pencil, RotateCcw } from 'lucide-react'
 import { memo, useState } from 'react'
 import { CardGroup } from './cards'
 import { sends } from './composer'
 import { grouped, type Draft, type Said } from './conversation'
 import { Prose } from './prose'
 
-/** One message. Own ones can be written anew: what came after them goes. */
-export const Message = memo(function Message({
-  said,
-  onEdit,
-}: {
+export interface MessageProps {
   said: Said
+  /** Writes an own message anew: what came after it goes. */
   onEdit?: ((id: string, text: string) => void) | undefined
-}) {
+  /** Has the last question answered again, where its answer is not the whole one or not the model's. */
+  onAgain?: (() => void) | undefined
+}
+
+/** One message, with its cards. */
+export const Message = memo(function Message({ said, onEdit, onAgain }: MessageProps) {
   const [editing, setEditing] = useState(false)
   if (said.role === 'user') {
     if (editing && onEdit)
@@ -51,6 +53,13 @@ export const Message = memo(function Message({
         <CardGroup key={cards[0]?.id} cards={cards} />
       ))}
       <Footnote said={said} />
+      {onAgain && (
+        <div>
+          <Button small icon={<RotateCcw size={13} />} onClick={onAgain}>
+            Answer again
+          </Button>
+        </div>
+      )}
     </article>
   )
 })

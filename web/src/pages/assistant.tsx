@@ -2,7 +2,7 @@ import { AboutChat, Phases } from '@/assistant/about'
 import { begin, chatQuery, chatsQuery, click, say } from '@/assistant/api'
 import { Chats, titleOf } from '@/assistant/chats'
 import { Composer } from '@/assistant/composer'
-import type { Click, Conversation } from '@/assistant/conversation'
+import { unanswered, type Click, type Conversation } from '@/assistant/conversation'
 import { Message, Writing } from '@/assistant/message'
 import { AnsweringContext, useConversation } from '@/assistant/use-conversation'
 import { useConnection } from '@/lib/connection'
@@ -206,6 +206,8 @@ function Talk({ id, conversation }: { id: string; conversation: Conversation }) 
   const answer = useCallback((card: string, how: Click) => clicks({ card, answer: how }), [clicks])
   const edit = useCallback((edited: string, text: string) => says({ text, edit: edited }), [says])
   const answering = useMemo(() => ({ id, busy, answer }), [id, busy, answer])
+  const question = busy ? undefined : unanswered(conversation)
+  const again = useMemo(() => question && (() => edit(question.id, question.text)), [question, edit])
   const log = useScroll(said.at(-1)?.id, draft?.text.length ?? 0)
   const error = saying.error ?? clicking.error ?? stopping.error ?? refused
   return (
@@ -221,8 +223,13 @@ function Talk({ id, conversation }: { id: string; conversation: Conversation }) 
         className="flex min-h-0 flex-1 flex-col gap-5 overflow-y-auto rounded-md py-1 pr-2 outline-offset-[-2px]"
       >
         <AnsweringContext value={answering}>
-          {said.map((message) => (
-            <Message key={message.id} said={message} onEdit={busy ? undefined : edit} />
+          {said.map((message, i) => (
+            <Message
+              key={message.id}
+              said={message}
+              onEdit={busy ? undefined : edit}
+              onAgain={i === said.length - 1 ? again : undefined}
+            />
           ))}
         </AnsweringContext>
         {(working || saying.isPending) && <Writing draft={draft} />}
