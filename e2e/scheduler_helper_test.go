@@ -30,23 +30,29 @@ import (
 )
 
 // patience is for what takes milliseconds to seconds on an idle machine.
-const patience = 2 * time.Minute
+const patience = 5 * time.Minute
 
-// daemon is a scheduler that is a process of its own.
+// daemon is a scheduler, or an executor, that is a process of its own.
 type daemon struct {
-	*job.Client
-	cmd  *process.Cmd
-	url  string
-	log  *testenv.Transcript
-	done chan struct{} // closed when the process has ended
+	*job.Client // of a scheduler
+	cmd         *process.Cmd
+	url         string
+	log         *testenv.Transcript
+	done        chan struct{} // closed when the process has ended
 }
 
 // launch starts a scheduler in a folder, which may hold the data of an earlier
 // one, without waiting until it serves.
 func launch(t *testing.T, dir string, env []string, args ...string) *daemon {
 	t.Helper()
+	return spawn(t, dir, env, append([]string{"scheduler", "--http-port", "0", "--data-dir", "data"}, args...)...)
+}
+
+// spawn starts kallad in a folder.
+func spawn(t *testing.T, dir string, env []string, args ...string) *daemon {
+	t.Helper()
 	d := &daemon{log: testenv.NewTranscript(), done: make(chan struct{})}
-	d.cmd = process.Command(os.Args[0], append([]string{"scheduler", "--http-port", "0", "--data-dir", "data"}, args...)...)
+	d.cmd = process.Command(os.Args[0], args...)
 	d.cmd.Dir = dir
 	d.cmd.Env = append(append(os.Environ(), asDaemon+"=1", "KALLA_LOG_FORMAT=json"), env...)
 	d.cmd.Stdout, d.cmd.Stderr = d.log, d.log

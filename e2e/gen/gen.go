@@ -12,10 +12,11 @@ import (
 	"kalla/e2e/oracle"
 )
 
-// Case is a recipe and the tables that it is to reconcile. The URIs are empty.
+// Case is a recipe and the tables that it is to reconcile. Their URIs are empty.
 type Case struct {
 	Recipe      *kalla.Recipe
 	Left, Right oracle.Table
+	Files       map[string]string // content of the extras, by URI
 }
 
 // field is a column that both sides have, and the values it may take.
@@ -63,10 +64,12 @@ var keyKinds = [][]field{
 	{{"id", date, []string{"2026-01-01", "2026-01-02", "2026-01-03"}}, {"part", text, []string{"x", "y", "|"}}},
 }
 
-// Draw draws a case.
-func Draw(t *rapid.T) Case {
+// Draw draws a case that the oracle can answer.
+func Draw(t *rapid.T) Case { return draw(t, map[string]bool{}) }
+
+// draw draws a case whose tables have the used columns, and those that its passes need.
+func draw(t *rapid.T, used map[string]bool) Case {
 	key := rapid.SampledFrom(keyKinds).Draw(t, "key")
-	used := map[string]bool{}
 	r := &kalla.Recipe{Version: 1, ID: "drawn"}
 	names := make([]string, len(key))
 	for i, f := range key {
