@@ -83,7 +83,7 @@ setup: ## what the tests need: database servers, an S3 server, DuckDB's extensio
 	@scripts/setup.sh test
 
 .PHONY: setup-web
-setup-web: ## what the web app is built and tested with: Node, Chromium
+setup-web: ## what the web app is built and tested with: Node, Chromium, the servers of its journeys
 	@scripts/setup.sh web
 
 .PHONY: compiler

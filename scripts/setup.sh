@@ -4,7 +4,8 @@
 #
 #   setup.sh build    a C++ compiler, which the embedded engine is linked with
 #   setup.sh node     nothing: succeeds where there is a Node that can build the web app
-#   setup.sh web      Node and Chromium, which the web app is built with and looked at in
+#   setup.sh web      Node and Chromium, which the web app is built with and looked at in, and the servers that its
+#                     journeys read from: PostgreSQL, an S3 server, DuckDB's extensions
 #   setup.sh test     that, PostgreSQL, MariaDB, an S3 server, DuckDB's extensions, schemathesis, Trino
 #
 # Packages are installed on Debian and its relatives, as root. Elsewhere the
@@ -48,6 +49,7 @@ node_fits() {
 need_web() {
   node_fits || packages+=(nodejs)
   have "${CHROMIUM:-chromium}" || packages+=(chromium)
+  compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || have initdb || packages+=(postgresql)
 }
 
 install_packages() {
@@ -90,6 +92,8 @@ case "${1:-}" in
     have npm || packages+=(npm)
     install_packages
     node_fits || { echo "setup: Node is $(node --version), too old: 20.19, or 22.12 and later, is needed; see nodejs.org" >&2; exit 1; }
+    go_tool versitygw github.com/versity/versitygw/cmd/versitygw "$versitygw"
+    "$here/duckdb-extensions.sh"
     ;;
   test)
     need_test

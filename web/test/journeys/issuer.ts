@@ -3,22 +3,21 @@
 import { createHash, generateKeyPairSync, randomUUID, sign } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type IncomingMessage } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 
-export interface Issuer {
-  url: string
-  client: string
-  secret: string
-  stop: () => Promise<void>
-}
+/** The one client that it knows. */
+export const client = 'kalla'
+export const secret = 's3cret&'
 
 const base64 = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
 
-/** Starts one that vouches for a person of this address. */
-export async function startIssuer(person: { email: string; name: string }): Promise<Issuer> {
+/** Starts one at a port that vouches for a person of this address. */
+export async function startIssuer(
+  port: number,
+  person: { email: string; name: string },
+): Promise<{ stop: () => Promise<void> }> {
   const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
-  const [client, secret] = ['kalla', 's3cret&']
+  const url = `http://127.0.0.1:${port}`
   const codes = new Map<string, URLSearchParams>()
 
   async function token(request: IncomingMessage): Promise<object | undefined> {
@@ -35,24 +34,24 @@ export async function startIssuer(person: { email: string; name: string }): Prom
       id === client &&
       decodeURIComponent(given ?? '') === secret &&
       asked?.get('redirect_uri') === form.get('redirect_uri') &&
-      asked?.get('code_challenge') === challenge
+      asked.get('code_challenge') === challenge
     if (!right) return undefined
     const now = Math.floor(Date.now() / 1000)
     const claims = { iss: url, aud: client, sub: 'u-1', iat: now, exp: now + 3600, email_verified: true, ...person }
-    const head = `${base64({ alg: 'RS256', kid: 'k1' })}.${base64({ ...claims, nonce: asked?.get('nonce') })}`
+    const head = `${base64({ alg: 'RS256', kid: 'k1' })}.${base64({ ...claims, nonce: asked.get('nonce') })}`
     const signature = sign('sha256', Buffer.from(head), privateKey).toString('base64url')
     return { access_token: 'a', token_type: 'Bearer', expires_in: 60, id_token: `${head}.${signature}` }
   }
 
   const server = createServer((request, response) => {
     const asked = new URL(request.url ?? '/', url)
-    const answer = (body: object | undefined) =>
+    const answer = (body: object | undefined, status = body ? 200 : 400) =>
       response
-        .writeHead(body ? 200 : 400, { 'Content-Type': 'application/json' })
+        .writeHead(status, { 'Content-Type': 'application/json' })
         .end(JSON.stringify(body ?? { error: 'invalid_grant' }))
     switch (asked.pathname) {
       case '/.well-known/openid-configuration':
-        return answer({
+        answer({
           issuer: url,
           authorization_endpoint: `${url}/authorize`,
           token_endpoint: `${url}/token`,
@@ -61,28 +60,27 @@ export async function startIssuer(person: { email: string; name: string }): Prom
           response_types_supported: ['code'],
           subject_types_supported: ['public'],
         })
+        return
       case '/keys':
-        return answer({ keys: [{ ...publicKey.export({ format: 'jwk' }), kid: 'k1', alg: 'RS256', use: 'sig' }] })
+        answer({ keys: [{ ...publicKey.export({ format: 'jwk' }), kid: 'k1', alg: 'RS256', use: 'sig' }] })
+        return
       case '/authorize': {
         const code = randomUUID()
         codes.set(code, asked.searchParams)
         const back = new URLSearchParams({ code, state: asked.searchParams.get('state') ?? '' })
-        return response
-          .writeHead(302, { Location: `${asked.searchParams.get('redirect_uri') ?? ''}?${back.toString()}` })
-          .end()
+        const to = `${asked.searchParams.get('redirect_uri') ?? ''}?${back.toString()}`
+        response.writeHead(302, { Location: to }).end()
+        return
       }
       case '/token':
-        return token(request).then(answer, () => response.writeHead(500).end())
+        token(request).then(answer, () => answer({ error: 'server_error' }, 500))
+        return
       default:
-        return response.writeHead(404).end()
+        answer({ error: 'not_found' }, 404)
     }
-  }).listen(0, '127.0.0.1')
+  }).listen(port, '127.0.0.1')
   await once(server, 'listening')
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   return {
-    url,
-    client,
-    secret,
     stop: async () => {
       server.close()
       server.closeAllConnections()

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core'
-import { expect } from 'vitest'
+import { expect, vi } from 'vitest'
 
 /** The program that is tried. */
 export const program = process.env['KALLA'] ?? fileURLToPath(new URL('../../../bin/kalla', import.meta.url))
@@ -27,7 +27,25 @@ export interface Visit {
   errors: string[]
 }
 
-/** `kalla up` on a data folder of its own. */
+function launch(): Promise<Browser> {
+  if (!existsSync(program)) throw new Error(`${program} is not there: make web build, or name another with KALLA`)
+  return chromium.launch({
+    executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
+    args: [
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+    ],
+  })
+}
+
+const folder = () => mkdtemp(join(tmpdir(), 'kalla-journey-'))
+
+/** The app on a data folder of its own. */
 export class Kalla {
   readonly dir: string
   readonly browser: Browser
@@ -42,22 +60,10 @@ export class Kalla {
     this.#args = args
   }
 
-  /** Starts it and signs the local administrator in; `--no-demo` begins with nothing. */
+  /** Starts `kalla up` and signs the local administrator in; `--no-demo` begins with nothing. */
   static async start(...args: string[]): Promise<Kalla> {
-    if (!existsSync(program)) throw new Error(`${program} is not there: make web build, or name another with KALLA`)
-    const browser = await chromium.launch({
-      executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
-      args: [
-        '--no-sandbox',
-        '--disable-gpu',
-        '--disable-quic',
-        '--no-first-run',
-        '--disable-background-networking',
-        '--disable-component-update',
-        '--disable-sync',
-      ],
-    })
-    const kalla = new Kalla(await mkdtemp(join(tmpdir(), 'kalla-journey-')), browser, args)
+    const browser = await launch()
+    const kalla = new Kalla(await folder(), browser, args)
     const link = await kalla.up()
     const context = await browser.newContext()
     const page = await context.newPage()
@@ -65,6 +71,32 @@ export class Kalla {
     await page.getByRole('heading', { level: 1, name: 'Home' }).waitFor()
     kalla.#state = await context.storageState()
     await context.close()
+    return kalla
+  }
+
+  /** Starts `kalla serve` at a port of localhost, with settings; nobody is signed in. */
+  static async serve(port: number, settings: Record<string, string>): Promise<Kalla> {
+    const kalla = new Kalla(await folder(), await launch(), [])
+    kalla.url = `http://localhost:${port}`
+    const started = spawn(program, ['serve', '--port', String(port), '--data', kalla.dir], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      env: { ...process.env, KALLA_PUBLIC_URL: kalla.url, ...settings },
+    })
+    kalla.#process = started
+    let said = ''
+    started.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()))
+    await vi
+      .waitFor(
+        async () => {
+          const ready = await fetch(`${kalla.url}/readyz`).catch(() => undefined)
+          if (!ready?.ok) throw new Error(`kalla serve is not ready: ${said}`)
+        },
+        { timeout: 60_000, interval: 100 },
+      )
+      .catch(async (cause: unknown) => {
+        await kalla.stop()
+        throw cause
+      })
     return kalla
   }
 

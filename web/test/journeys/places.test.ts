@@ -25,7 +25,7 @@ test('a table of PostgreSQL: a wrong password is told without it, the right one 
   await page.getByLabel('Name').fill('invoices')
   await page.getByLabel('Host').fill('127.0.0.1')
   await page.getByLabel('Database').fill('postgres')
-  await page.getByLabel('User').fill('postgres')
+  await page.getByRole('textbox', { name: /^User/ }).fill('postgres')
   await page.getByLabel('Password').fill('not-the-password')
   await page.getByLabel('Table').fill('sales.invoices')
   await page.getByText('More settings').click()

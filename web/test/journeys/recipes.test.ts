@@ -38,6 +38,13 @@ test('a recipe with a fault is told where, mended, saved and compared', async ()
   await page.locator('.cm-lint-marker-error').first().waitFor()
   expect(await page.getByRole('button', { name: 'Save' }).isDisabled()).toBe(true)
   await looksRight(page, 'recipe-fault')
+  // Its place is gone to from what is said.
+  await page
+    .getByRole('button', { name: `line ${line + 1} ` })
+    .first()
+    .click()
+  await page.locator('.cm-activeLine', { hasText: 'wihtin' }).waitFor()
+  expect(await editor.evaluate((node) => node === node.ownerDocument.activeElement)).toBe(true)
 
   await type(document.replace('within: {days: [0, 60]}', 'within: {days: [0, 75]}'))
   await page.getByText('Nothing is wrong with it').waitFor()

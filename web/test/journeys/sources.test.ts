@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises'
+import { readdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Kalla, looksRight } from './kalla'
@@ -52,6 +52,14 @@ test('a wrong path is told at its field; the right one is read and saved', async
   await page.reload()
   await page.getByText('1 row', { exact: true }).waitFor()
 
+  // It is found by typing, from anywhere.
+  await page.goto(kalla.url + '/runs')
+  await page.getByRole('heading', { level: 1, name: 'Runs' }).waitFor()
+  await page.keyboard.press('Control+k')
+  await page.keyboard.type('rat')
+  await page.getByRole('group', { name: 'Sources' }).getByRole('option', { name: 'rates' }).click()
+  await page.getByRole('heading', { level: 1, name: 'rates' }).waitFor()
+
   await page.getByRole('tab', { name: 'Columns' }).click()
   const profile = page.getByRole('region', { name: 'Profile of columns' })
   await profile.getByText('33.3%').first().waitFor() // one of three rates is missing
@@ -86,5 +94,61 @@ test('an upload is looked at, and kept', async () => {
     .setInputFiles({ name: 'page.csv', mimeType: 'text/csv', buffer: Buffer.from('<html><body>x</body></html>') })
   await page.getByRole('button', { name: 'Try again' }).waitFor()
   expect(errors.filter((e) => !/status of 4\d\d/.test(e))).toEqual([])
+  await context.close()
+})
+
+test('a file is dropped anywhere on the page; what is no file is not taken', async () => {
+  const { page, context, errors } = await kalla.visit('/sources/new')
+  await page.getByText('Drop a file here').waitFor()
+  const drop = (type: string, content: string) =>
+    page.getByRole('heading', { level: 1 }).evaluate(
+      (heading, { type, content }) => {
+        const dataTransfer = new DataTransfer()
+        if (type === 'file') dataTransfer.items.add(new File([content], 'dropped.csv'))
+        else dataTransfer.setData('text/plain', content)
+        for (const name of ['dragover', 'drop'])
+          heading.dispatchEvent(new DragEvent(name, { dataTransfer, bubbles: true, cancelable: true }))
+      },
+      { type, content },
+    )
+  await drop('text', 'some words')
+  expect(await page.getByRole('list', { name: 'Files' }).getByRole('listitem').count()).toBe(0)
+  await drop('file', 'id,amount\n1,2.50\n')
+  await page.getByRole('region', { name: 'First rows of dropped.csv' }).getByText('2.50').waitFor()
+  expect(errors).toEqual([])
+  await context.close()
+})
+
+test('an upload is cancelled in the middle, and leaves nothing', async () => {
+  const { page, context, errors } = await kalla.visit('/sources/new')
+  const large = join(kalla.dir, 'large.csv')
+  await writeFile(large, 'id,amount\n' + '1234567,100.00\n'.repeat(600_000))
+  const devtools = await context.newCDPSession(page)
+  await devtools.send('Network.enable')
+  const slow = { offline: false, latency: 0, downloadThroughput: -1, uploadThroughput: 500_000 }
+  await devtools.send('Network.emulateNetworkConditions', slow)
+  await page.locator('input[type=file]').setInputFiles(large)
+  const progress = page.getByRole('progressbar', { name: 'large.csv' })
+  await expect
+    .poll(async () => Number(await progress.getAttribute('aria-valuenow')), { timeout: 30_000 })
+    .toBeGreaterThan(5)
+  await looksRight(page, 'upload-going')
+  expect(Number(await progress.getAttribute('aria-valuenow'))).toBeLessThan(100)
+  await page.getByRole('button', { name: 'Cancel large.csv' }).click()
+  await progress.waitFor({ state: 'detached' })
+  expect(await page.getByText('large.csv').count()).toBe(0)
+  // Of what was sent nothing is kept.
+  const kept = async () => {
+    const files = await readdir(join(kalla.dir, 'uploads'), { recursive: true, withFileTypes: true })
+    const sizes = files.filter((f) => f.isFile()).map(async (f) => (await stat(join(f.parentPath, f.name))).size)
+    return Math.max(0, ...(await Promise.all(sizes)))
+  }
+  await expect.poll(kept, { timeout: 20_000 }).toBeLessThan(1_000_000)
+
+  // Another file goes as if nothing had been.
+  await devtools.send('Network.emulateNetworkConditions', { ...slow, uploadThroughput: -1 })
+  await page.locator('input[type=file]').setInputFiles(file)
+  await page.getByRole('region', { name: 'First rows of rates.csv' }).getByText('1.0865').waitFor()
+  expect(errors).toEqual([])
   await context.close()
 })
