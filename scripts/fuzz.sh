@@ -17,7 +17,7 @@ export major='^(FuzzParse|FuzzGate|FuzzFilter|FuzzQuery)$'
 
 fuzz() {
   local package="./$(dirname "$1")" name=$2 duration=$whole output
-  [[ $name =~ $major || ${whole%s} -le 15 ]] || duration=15s
+  if ! [[ $name =~ $major ]] && [[ $whole =~ ^([0-9]+)s$ ]] && ((BASH_REMATCH[1] > 15)); then duration=15s; fi
   output=$(mktemp)
   if go test -run='^$' -fuzz="^$name\$" -fuzztime="$duration" -fuzzminimizetime=5s -parallel=1 "$package" >"$output" 2>&1; then
     echo "fuzz: $name in $package for $duration: $(grep 'elapsed' "$output" | tail -n 1 | sed 's/^fuzz: //')"
