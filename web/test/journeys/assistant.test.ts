@@ -6,6 +6,7 @@ import { Kalla, looksRight } from './kalla'
 
 let kalla: Kalla
 let files: string
+let chat: string
 beforeAll(async () => {
   kalla = await Kalla.start('--no-demo')
   files = join(kalla.dir, 'files of a test')
@@ -28,6 +29,13 @@ beforeAll(async () => {
   await writeFile(join(files, 'Payments.csv'), payments.join('\n') + '\n')
 })
 afterAll(() => kalla.stop())
+
+interface Run {
+  status: string
+  matched_count: number
+  unmatched_left_count: number
+  unmatched_right_count: number
+}
 
 /** Where the conversation is on its way. */
 const step = (page: Page, name: string) =>
@@ -59,29 +67,87 @@ test('from two files to the result of a saved recipe, without a model', async ()
   await looksRight(page, 'assistant-records')
   await page.getByRole('button', { name: 'All of these records' }).click()
 
-  // The first pair by a click, the next by keys.
+  // One pair by a click, the others by keys; what was answered survives a reload.
   await step(page, 'Examples')
-  await page.getByText('pair 1 of').waitFor()
+  await page.getByText('pair 1 of 3').waitFor()
   await looksRight(page, 'assistant-examples')
-  await page.reload()
   await page.getByRole('button', { name: 'They belong together' }).click()
-  await page.getByText('pair 2 of').waitFor()
-  await looksRight(page, 'assistant-examples-2')
-  await page.getByRole('button', { name: 'Enough: show me the rules' }).click()
+  await page.getByText('pair 2 of 3').waitFor()
+  await page.reload()
+  for (const pair of [2, 3]) {
+    await page.getByText(`pair ${pair} of 3`).waitFor()
+    const card = page.getByRole('region', { name: 'Do these records belong together?' })
+    await card.getByRole('button', { name: 'They belong together' }).and(page.locator(':enabled')).waitFor()
+    await page.keyboard.press((await card.getByText('The closest pair').count()) > 0 ? 'n' : 'y')
+  }
 
+  // An alternative is taken, a rule dropped.
   await step(page, 'Rules')
-  await page.getByRole('region', { name: 'The rules' }).waitFor()
+  const rules = page.getByRole('region', { name: 'The rules' }).last()
+  await rules.getByRole('button', { name: 'Keep these rules and try them' }).waitFor()
   await looksRight(page, 'assistant-rules')
-  await page.getByRole('button', { name: 'Keep these rules and try them' }).click()
+  await rules.getByText('What could stand in its place').first().click()
+  await rules
+    .getByRole('button', { name: /^Take .* instead$/ })
+    .first()
+    .click()
+  await page.getByRole('region', { name: 'The rules' }).nth(1).waitFor()
+  const dates = rules.getByRole('checkbox', { name: /^Keep: paid is/ })
+  await dates.click()
+  await rules.getByRole('button', { name: 'Draft again without 1 rule' }).click()
+  await rules.getByText('Dropped by you').waitFor()
+  await looksRight(page, 'assistant-rules-dropped')
+  await rules.getByRole('button', { name: 'Keep these rules and try them' }).click()
 
   await step(page, 'Test')
-  await page.getByRole('region', { name: 'Tried on all records' }).waitFor()
+  const test = page.getByRole('region', { name: 'Tried on all records' })
+  const figure = async (name: string) =>
+    (await test
+      .getByRole('row', { name: new RegExp(`^${name}`) })
+      .getByRole('cell')
+      .textContent()) ?? ''
+  await test.waitFor()
   await looksRight(page, 'assistant-test')
+  const said = {
+    matched: await figure('Matched invoices'),
+    left: await figure('Unmatched invoices'),
+    right: await figure('Unmatched payments'),
+  }
   await page.getByRole('button', { name: 'Save and run' }).click()
 
+  // What was tried is what is run.
   await step(page, 'Run')
-  await page.getByRole('region', { name: 'The result' }).waitFor({ timeout: 30_000 })
+  const result = page.getByRole('region', { name: 'The result' })
+  await result.waitFor({ timeout: 30_000 })
   await looksRight(page, 'assistant-result')
+  const [run] = await kalla.api<Run[]>('/api/runs')
+  expect(run?.status).toBe('completed')
+  expect([run?.matched_count, run?.unmatched_left_count, run?.unmatched_right_count].map(String)).toEqual([
+    said.matched,
+    said.left,
+    said.right,
+  ])
+  chat = new URL(page.url()).pathname
+  await result.getByRole('link', { name: said.left }).click()
+  await page.waitForURL(/\/runs\//)
+  expect(errors).toEqual([])
+  await context.close()
+})
+
+test.each([
+  { width: 1280, dark: true },
+  { width: 390, dark: false },
+  { width: 390, dark: true },
+])('it looks right at $width px, dark: $dark', async (look) => {
+  const name = `${look.width}-${look.dark ? 'dark' : 'light'}`
+  const { page, context, errors } = await kalla.visit('/assistant', look)
+  await page.getByRole('link', { name: /invoices and payments/ }).waitFor()
+  await looksRight(page, `assistant-${name}`)
+  await page.goto(kalla.url + chat)
+  for (const card of ['Sample of invoices', 'Examples', 'The rules', 'Tried on all records', 'The result']) {
+    await page.getByRole('region', { name: card }).first().scrollIntoViewIfNeeded()
+    await looksRight(page, `assistant-${card.toLowerCase().replaceAll(' ', '-')}-${name}`)
+  }
   expect(errors).toEqual([])
   await context.close()
 })
