@@ -50,6 +50,7 @@ need_web() {
   node_fits || packages+=(nodejs)
   have "${CHROMIUM:-chromium}" || packages+=(chromium)
   compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || have initdb || packages+=(postgresql)
+  have python3 || packages+=(python3)
 }
 
 install_packages() {

@@ -37,7 +37,7 @@ func meOf(p *Principal, cookies ...http.Cookie) *meOutput {
 }
 
 func (s *Service) ways(context.Context, *empty) (*waysOutput, error) {
-	w := Ways{Local: s.local, Setup: s.needsSetup()}
+	w := Ways{Local: s.localToken.Load() != nil, Setup: s.needsSetup()}
 	if s.oidc != nil {
 		w.OIDC = s.oidc.Name
 	}

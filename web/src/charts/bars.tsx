@@ -83,7 +83,7 @@ function BarRows({ rows, total, whole = total }: { rows: readonly BarRow[]; tota
       {rows.map((row) => {
         const inside = (
           <>
-            <span className="w-42 shrink-0 truncate text-left text-sm max-sm:w-28" title={row.name}>
+            <span className="line-clamp-2 w-42 shrink-0 text-left text-sm leading-4 max-sm:w-28" title={row.name}>
               {row.name}
             </span>
             <span className="relative h-4 min-w-0 flex-1 overflow-hidden rounded-sm bg-hover">
@@ -93,7 +93,7 @@ function BarRows({ rows, total, whole = total }: { rows: readonly BarRow[]; tota
             <span className="num w-11 shrink-0 text-right text-xs text-muted">{percent(ratio(row.n, total), 1)}</span>
           </>
         )
-        const style = 'flex h-7 w-full items-center gap-2 rounded-sm px-1 pointer-coarse:h-10'
+        const style = 'flex min-h-7 w-full items-center gap-2 rounded-sm px-1 pointer-coarse:min-h-10'
         return (
           <li key={row.key}>
             {row.pick ? (

@@ -1,6 +1,6 @@
 // Whether the server answers. Requests report to it; while it is lost it asks
 // /healthz, and says when the connection is back.
-import { useSyncExternalStore } from 'react'
+import { useEffect, useEffectEvent, useSyncExternalStore } from 'react'
 
 export type Connection = 'up' | 'lost'
 
@@ -67,4 +67,16 @@ export const connection = (): Connection => state
 /** The state, for a component. */
 export function useConnection(): Connection {
   return useSyncExternalStore(onConnection, connection)
+}
+
+/** Calls back whenever the connection is there again: what failed without it is tried once more. */
+export function useOnBack(again: () => void): void {
+  const called = useEffectEvent(again)
+  useEffect(
+    () =>
+      onConnection(() => {
+        if (state === 'up') called()
+      }),
+    [],
+  )
 }

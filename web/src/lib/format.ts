@@ -179,3 +179,10 @@ export const {
 export function plural(n: number, one: string, many = `${one}s`): string {
   return `${count(n)} ${n === 1 ? one : many}`
 }
+
+const engines: Record<string, string> = { duckdb: 'DuckDB', trino: 'Trino' }
+
+/** "DuckDB 1.5.5": an engine as its makers write it. */
+export function engineName({ name, version }: { name: string; version: string }): string {
+  return `${engines[name] ?? name} ${version.replace(/^v/, '')}`
+}

@@ -144,7 +144,7 @@ function Busy({ overview }: { overview: Overview }) {
           </ul>
         </Card>
       )}
-      <div className="grid items-start gap-4 lg:grid-cols-2">
+      <div className="grid gap-4 lg:grid-cols-2">
         <Attention overview={overview} />
         <Rates recipes={recipes} />
       </div>

@@ -1,5 +1,6 @@
 import { api } from '@/lib/api'
 import { decode, encode, type Filter } from '@/lib/filters'
+import { plural } from '@/lib/format'
 import { data } from '@/lib/http'
 import { useCan } from '@/lib/me'
 import { Page } from '@/shell/page'
@@ -14,7 +15,7 @@ import { ErrorState, Loading, Skeleton } from '@/ui/states'
 import { Note, Status } from '@/ui/status'
 import { Tabs } from '@/ui/tabs'
 import { toast } from '@/ui/toast'
-import { Count, DateTime, KeyValue } from '@/ui/values'
+import { DateTime, KeyValue } from '@/ui/values'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { getRouteApi, Link, useNavigate } from '@tanstack/react-router'
 import { Trash2, Unplug } from 'lucide-react'
@@ -122,7 +123,8 @@ function Found({ source, etag }: { source: SourceInfo; etag: string | null }) {
               label: 'Holds',
               value: (
                 <>
-                  <Count value={source.rows} /> rows, <Count value={source.columns?.length} /> columns
+                  {source.rows !== undefined && `${plural(source.rows, 'row')}, `}
+                  {plural(source.columns?.length ?? 0, 'column')}
                 </>
               ),
             },

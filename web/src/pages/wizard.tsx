@@ -124,7 +124,7 @@ export function Wizard() {
                     </span>
                     <span className="min-w-0">
                       {label}
-                      <span className="block truncate text-xs font-normal text-muted max-md:hidden">
+                      <span className="line-clamp-2 text-xs font-normal break-words text-muted max-md:hidden">
                         {summaryOf(id, state)}
                       </span>
                     </span>

@@ -29,12 +29,22 @@ export function RecipeEditor({ draft, readOnly }: { draft: RecipeDraft; readOnly
   return (
     <div className="grid min-h-0 grid-cols-2 gap-4 max-lg:grid-cols-1">
       <section aria-label="The recipe in words" className="flex min-w-0 flex-col gap-3">
-        {error ? (
-          <ErrorState error={error} onRetry={draft.retry} small />
-        ) : !checked ? (
-          <Loading label="Reading the recipe">
-            <Skeleton className="h-72 w-full" />
-          </Loading>
+        {error && checked && (
+          <Note tone="warn" title="The words may be of an earlier state">
+            The recipe could not be checked: {error.message}
+            <Button small className="mt-1 block" onClick={draft.retry}>
+              Check again
+            </Button>
+          </Note>
+        )}
+        {!checked ? (
+          error ? (
+            <ErrorState error={error} onRetry={draft.retry} small />
+          ) : (
+            <Loading label="Reading the recipe">
+              <Skeleton className="h-72 w-full" />
+            </Loading>
+          )
         ) : (
           <Words
             sentences={checked.sentences}
@@ -59,6 +69,7 @@ export function RecipeEditor({ draft, readOnly }: { draft: RecipeDraft; readOnly
           faults={checked?.faults ?? []}
           current={current}
           known={checked !== undefined}
+          failed={error !== undefined && !current}
           onGoTo={(line, column) => yaml.current?.goTo(line, column)}
         />
         {commented && !readOnly && (
@@ -80,17 +91,25 @@ export function Verdict({
   faults,
   current,
   known,
+  failed = false,
   onGoTo,
 }: {
   faults: readonly RecipeFault[]
   current: boolean
   known: boolean
+  /** It could not be checked. */
+  failed?: boolean
   /** Shows the place of a fault in the YAML. */
   onGoTo?: (line: number, column?: number) => void
 }) {
   return (
     <div role="status" className="text-sm">
-      {!known || !current ? (
+      {failed ? (
+        <p className="flex items-center gap-1.5 text-warn">
+          <CircleAlert size={14} aria-hidden />
+          Not checked
+        </p>
+      ) : !known || !current ? (
         <p className="flex items-center gap-1.5 text-muted">
           <LoaderCircle size={14} className="animate-spin" aria-hidden />
           Checking

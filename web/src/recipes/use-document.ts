@@ -1,3 +1,4 @@
+import { useOnBack } from '@/lib/connection'
 import { asProblem, type Problem } from '@/lib/problem'
 import { useCallback, useEffect, useRef, useState } from 'react'
 import { check, type Checked } from './api'
@@ -91,6 +92,12 @@ export function useDocument(first: string): RecipeDraft {
     setText(next)
   }, [])
 
+  const retry = useCallback(() => {
+    setError(undefined)
+    setAttempt((n) => n + 1)
+  }, [])
+  useOnBack(retry)
+
   return {
     text,
     checked,
@@ -98,6 +105,6 @@ export function useDocument(first: string): RecipeDraft {
     error,
     type,
     change,
-    retry: () => setAttempt((n) => n + 1),
+    retry,
   }
 }

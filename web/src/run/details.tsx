@@ -1,5 +1,5 @@
 import { api, isActive, type Run, type Schema } from '@/lib/api'
-import { bytes, count, duration, plural } from '@/lib/format'
+import { bytes, count, duration, engineName, plural } from '@/lib/format'
 import { data } from '@/lib/http'
 import { useCan } from '@/lib/me'
 import { Button } from '@/ui/button'
@@ -104,7 +104,7 @@ export function RunFacts({
 }) {
   const took = run.started_at && run.ended_at ? Date.parse(run.ended_at) - Date.parse(run.started_at) : undefined
   const parameters = Object.entries(run.parameters ?? {})
-  const engine = summary ? `${summary.engine.name} ${summary.engine.version}` : run.engine
+  const engine = summary ? engineName(summary.engine) : run.engine
   return (
     <KeyValue
       items={[

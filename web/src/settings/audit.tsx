@@ -69,7 +69,7 @@ export function Audit() {
       header: 'Of',
       from: 'lg',
       cell: (e) => (
-        <span className="block max-w-48 truncate text-muted" title={e.object_id}>
+        <span className="block max-w-48 truncate text-muted xl:max-w-72" title={e.object_id}>
           {e.object_id}
         </span>
       ),

@@ -1,4 +1,4 @@
-import { bytes, count, plural } from '@/lib/format'
+import { bytes, count, engineName, plural } from '@/lib/format'
 import { aboutQuery } from '@/lib/me'
 import { ErrorState, Loading } from '@/ui/states'
 import { Badge, Note } from '@/ui/status'
@@ -38,7 +38,7 @@ export function Engine() {
         <Panel title="Engine" about="It reads the sources, matches the records and writes the evidence.">
           <KeyValue
             items={[
-              { label: 'Engine', value: `${engine.name} ${engine.version}` },
+              { label: 'Engine', value: engineName(engine) },
               { label: 'Running now', value: `${count(engine.running)} of ${count(engine.max_jobs)} at the same time` },
               { label: 'Waiting', value: count(engine.queued) },
               { label: 'Memory', value: engine.memory > 0 ? `${bytes(engine.memory)} for all runs together` : '–' },

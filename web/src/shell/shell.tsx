@@ -1,5 +1,5 @@
 import { useCommandKeys, useCommands, type Command } from '@/lib/commands'
-import { connection, onConnection, probe, useConnection, watchNetwork } from '@/lib/connection'
+import { probe, useConnection, useOnBack, watchNetwork } from '@/lib/connection'
 import { recall, remember } from '@/lib/storage'
 import { setTheme } from '@/lib/theme'
 import { Button, IconButton } from '@/ui/button'
@@ -158,14 +158,9 @@ function ConnectionBanner() {
   const queries = useQueryClient()
   const [trying, setTrying] = useState(false)
   useEffect(() => watchNetwork(), [])
-  useEffect(
-    () =>
-      onConnection(() => {
-        // What could not be read meanwhile is read now.
-        if (connection() === 'up')
-          void queries.invalidateQueries({ predicate: (query) => query.state.status === 'error' || query.isStale() })
-      }),
-    [queries],
+  // What could not be read meanwhile is read now.
+  useOnBack(
+    () => void queries.invalidateQueries({ predicate: (query) => query.state.status === 'error' || query.isStale() }),
   )
   if (state === 'up') return null
   const tryNow = async () => {

@@ -28,7 +28,7 @@ export function Profile({ columns, profile }: { columns: readonly Column[]; prof
   const types = new Map(columns.map((c) => [c.name, c.data_type]))
   return (
     <div
-      className="overflow-x-auto rounded-md border border-line"
+      className="overflow-x-auto rounded-md border border-line bg-surface"
       tabIndex={0}
       role="region"
       aria-label="Profile of columns"

@@ -18,7 +18,7 @@ export interface SampleProps {
 export function Sample({ label, columns, rows, height = 320, marked }: SampleProps) {
   return (
     <div
-      className="overflow-auto rounded-md border border-line"
+      className="overflow-auto rounded-md border border-line bg-surface"
       style={{ maxHeight: height }}
       tabIndex={0}
       role="region"

@@ -2,6 +2,7 @@ import { api, type Schema } from '@/lib/api'
 import { data, ifMatch } from '@/lib/http'
 import { asProblem, type Problem } from '@/lib/problem'
 import { Button } from '@/ui/button'
+import { cx } from '@/ui/cx'
 import { Field } from '@/ui/field'
 import { Input } from '@/ui/input'
 import { Select } from '@/ui/select'
@@ -64,7 +65,9 @@ export function SourceForm({ types, answers: first, source, onSaved, onCancel }:
   const problem = [save.error, test.error].find((p) => p)
   const refused = test.data && !test.data.ok ? test.data : undefined
   const fields = fieldsOf(type, answers)
-  const main = fields.filter((f) => f.required || ['user', 'password', 'table', 'query', 'format'].includes(f.name))
+  const main = fields.filter(
+    (f) => f.required || ['port', 'user', 'password', 'table', 'query', 'format'].includes(f.name),
+  )
   const more = fields.filter((f) => !main.includes(f))
   const errorOf = (name: string) => {
     if (faults[name] !== undefined) return faults[name]
@@ -147,16 +150,19 @@ export function SourceForm({ types, answers: first, source, onSaved, onCancel }:
           <Input value={answers.uri} onChange={(event) => set({ uri: event.target.value })} spellCheck={false} />
         </Field>
       )}
-      {main.map((field) => (
-        <FieldOf
-          key={field.name}
-          field={field}
-          type={type}
-          value={answers.values[field.name] ?? ''}
-          error={errorOf(field.name)}
-          onChange={(text) => value(field.name, text)}
-        />
-      ))}
+      <div className="grid grid-cols-2 gap-4 max-sm:grid-cols-1">
+        {main.map((field) => (
+          <div key={field.name} className={cx((field.kind === 'path' || field.name === 'query') && 'col-span-full')}>
+            <FieldOf
+              field={field}
+              type={type}
+              value={answers.values[field.name] ?? ''}
+              error={errorOf(field.name)}
+              onChange={(text) => value(field.name, text)}
+            />
+          </div>
+        ))}
+      </div>
       {more.length > 0 && (
         <details
           className="rounded-md border border-line"
@@ -221,7 +227,10 @@ function FieldOf(props: {
   onChange: (value: string) => void
 }) {
   const { field, type, value, error, onChange } = props
-  const help = field.help ? field.help.charAt(0).toUpperCase() + field.help.slice(1) + '.' : undefined
+  // What begins with a name, such as utf-8, is left as it is written.
+  const help = field.help
+    ?.replace(/^[a-z]+(?=[ ,])/, (word) => word.charAt(0).toUpperCase() + word.slice(1))
+    .concat('.')
   const hint =
     field.kind === 'secret'
       ? `${help ?? ''} It is stored encrypted; \${NAME} takes it from the scheduler's environment.`
@@ -235,6 +244,12 @@ function FieldOf(props: {
       <Control field={field} type={type} value={value} onChange={onChange} />
     </Field>
   )
+}
+
+/** What no choice means: how a file is written is found out, all else has a default. */
+function whenEmpty({ name, format, default: value }: SourceField): string {
+  if (value) return `Default (${value})`
+  return format || name === 'format' || name === 'compression' ? 'Detect' : 'Default'
 }
 
 // Radix takes no empty value for an option.
@@ -266,7 +281,7 @@ function Control({
       <Select
         value={value || asDefault}
         onChange={(next) => onChange(next === asDefault ? '' : next)}
-        options={[{ value: asDefault, label: field.default ? `Default (${field.default})` : 'Detect' }, ...choices]}
+        options={[{ value: asDefault, label: whenEmpty(field) }, ...choices]}
         {...wired}
       />
     )

@@ -86,7 +86,7 @@ export interface StatProps {
 
 /** Big figures beside each other, as many in a line as fit. */
 export function Stats({ children }: { children: ReactNode }) {
-  return <dl className="flex flex-wrap gap-x-10 gap-y-4">{children}</dl>
+  return <dl className="flex flex-wrap gap-x-10 gap-y-4 max-sm:grid max-sm:grid-cols-2 max-sm:gap-x-4">{children}</dl>
 }
 
 /** A big figure; goes into Stats. */

@@ -46,6 +46,7 @@ test('one signs in with the provider, comes to where one wanted, and out again',
   const provider = await startIssuer(issuer, { email: 'jo@example.com', name: 'Jo Example' })
   const { page, context, errors } = await kalla.visit('/settings/account', { nobody: true })
   await page.getByText('or with a password').waitFor()
+  expect(await page.getByText('kalla up').count()).toBe(0) // nothing has printed a link
   await looksRight(page, 'sign-in-oidc')
   // It was away a moment ago, and is not asked again at once.
   await expect

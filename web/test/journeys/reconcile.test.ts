@@ -1,8 +1,9 @@
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Kalla, looksRight } from './kalla'
+import { sheetsOf } from './workbook'
 
 let kalla: Kalla
 let files: string
@@ -107,6 +108,40 @@ test('from two files to the result in at most eight clicks', async () => {
     .getByText(/^81\.7\d%$/)
     .first()
     .waitFor() // 94 of 115 records
+
+  // What is left over is looked at by its reason.
+  await page.getByRole('tab', { name: /^Unmatched Invoices 2026-10|^Unmatched invoices/i }).click()
+  const grid = page.getByRole('grid', { name: /^Unmatched invoices/i })
+  await expect.poll(() => grid.getAttribute('aria-rowcount')).toBe('14')
+  await page.getByRole('button', { name: 'Reason', exact: true }).first().click()
+  await page.getByRole('checkbox', { name: 'Amount differs' }).click()
+  await page.keyboard.press('Escape')
+  await expect.poll(() => grid.getAttribute('aria-rowcount')).toBe('4')
+  for (const key of ['INV-1003', 'INV-1004', 'INV-1005']) await grid.getByText(key, { exact: true }).first().waitFor()
+
+  // And taken along as a workbook, which holds what the files did, to the cent.
+  await page.getByRole('button', { name: 'Export' }).click()
+  const coming = page.waitForEvent('download')
+  await page.getByRole('dialog').getByRole('button', { name: 'Export', exact: true }).click()
+  const book = join(files, 'result.xlsx')
+  await (await coming).saveAs(book)
+  const sheets = sheetsOf(await readFile(book))
+  expect([...sheets.keys()]).toEqual([
+    'Summary',
+    'Matched',
+    'Unmatched left',
+    'Unmatched right',
+    'Breaks',
+    'Candidates',
+  ])
+  const left = sheets.get('Unmatched left') ?? []
+  expect(left.map((row) => row['invoice']).sort()).toEqual(
+    [3, 4, 5, ...Array.from({ length: 10 }, (_, i) => 51 + i)].map((n) => `INV-${1000 + n}`),
+  )
+  const amountOf = (key: string) => Number(left.find((row) => row['invoice'] === key)?.['amount'])
+  expect([amountOf('INV-1003'), amountOf('INV-1060')]).toEqual([104.11, 182.2])
+  expect(sheets.get('Matched')?.length).toBe(47)
+  expect(sheets.get('Unmatched right')?.length).toBe(8)
   expect(errors).toEqual([])
   await context.close()
 })

@@ -1,5 +1,5 @@
 // What pages are to those who may not change anything, and while the program is away.
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { Kalla, looksRight, type Visit } from './kalla'
 
 const viewer = { email: 'vera@example.com', name: 'Vera', role: 'viewer', password: 'four unrelated words here' }
@@ -8,14 +8,22 @@ let kalla: Kalla
 let run: string
 beforeAll(async () => {
   kalla = await Kalla.start()
-  await expect
-    .poll(async () => (await kalla.api<{ status: string }[]>('/api/runs'))[0]?.status, { timeout: 60_000 })
-    .toBe('completed')
-  run = (await kalla.api<{ run_id: string }[]>('/api/runs'))[0]?.run_id ?? ''
+  run = await vi.waitFor(
+    async () => {
+      const [demo] = await kalla.api<{ run_id: string; status: string }[]>('/api/runs')
+      if (demo?.status !== 'completed') throw new Error(`the demo's run is ${demo?.status ?? 'not there'}`)
+      return demo.run_id
+    },
+    { timeout: 60_000, interval: 200 },
+  )
 })
 afterAll(() => kalla.stop())
 
-const pages = { run: () => `/runs/${run}`, source: () => '/sources/invoices', recipe: () => '/recipes/invoices-payments' }
+const pages = {
+  run: () => `/runs/${run}`,
+  source: () => '/sources/invoices',
+  recipe: () => '/recipes/invoices-payments',
+}
 
 test('a viewer sees runs, sources and recipes, and nothing that they may not do', async () => {
   const admin = await kalla.visit('/')
@@ -72,7 +80,11 @@ test('what is not there says so on its page, with the way back', async () => {
     ['/recipes/nothing', 'Recipes'],
   ] as const) {
     await page.goto(kalla.url + path)
-    await page.getByRole('alert').getByText(/no (such )?(run|source|recipe)/i).first().waitFor()
+    await page
+      .getByRole('alert')
+      .getByText(/no (such )?(run|source|recipe)/i)
+      .first()
+      .waitFor()
     await page.getByRole('navigation', { name: 'Breadcrumb' }).getByRole('link', { name: back }).waitFor()
   }
   await looksRight(page, 'recipe-nothing')
