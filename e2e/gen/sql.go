@@ -67,7 +67,7 @@ func DrawSQL(t *rapid.T) Case {
 		r.MatchSQL = strings.Replace(rapid.SampledFrom(queries).Draw(t, "query"), "KEYS", strings.Join(keys, ", "), 1)
 		r.Match = nil
 	case oneIn(t, "predicate alone", 4):
-		*p = kalla.Pass{Name: p.Name, SQL: predicate}
+		*p = kalla.Pass{Name: p.Name, SQL: "l.ccy = r.ccy AND (" + predicate + ")"}
 	case p.Cardinality == kalla.OneToOne:
 		p.SQL = predicate
 	}
@@ -91,7 +91,7 @@ func drawFilters(t *rapid.T) []kalla.Filter {
 // drawDerived has the first pass compare a column of either side that is made of others.
 func drawDerived(t *rapid.T, r *kalla.Recipe) {
 	sql := rapid.SampledFrom([]string{
-		"upper(trim(ref))", "coalesce(ccy, 'none') || '/' || num", "amount * 100", "date_trunc('month', day)", "CAST(amount AS DOUBLE) / 3", "num > 2",
+		"upper(trim(ref))", "coalesce(ccy, 'none') || '/' || num", "amount * 100", "date_trunc('month', day)", "divide(amount, 3, 2)", "num > 2",
 	}).Draw(t, "derived")
 	for _, src := range []*kalla.Source{&r.Sources.Left, &r.Sources.Right} {
 		src.Derive = []kalla.Derived{{Name: "made", SQL: sql}}

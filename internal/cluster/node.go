@@ -98,7 +98,7 @@ func StartNode(cfg NodeConfig) (*Node, error) {
 	if cfg.Dir, err = filepath.Abs(cfg.Dir); err != nil {
 		return nil, fail(kalla.CodeUsage, cfg.Dir, "", "", err)
 	}
-	if err := checkPort(cfg.Host, cfg.Port); err != nil {
+	if err := awaitPort(cfg.Host, cfg.Port); err != nil {
 		if errors.Is(err, syscall.EADDRINUSE) {
 			return nil, fail(kalla.CodeLimit, address, "another program listens there", "stop it, or choose another port with "+cfg.PortFlag, err)
 		}
@@ -119,6 +119,20 @@ func StartNode(cfg NodeConfig) (*Node, error) {
 func latch() (func(), <-chan struct{}) {
 	c := make(chan struct{})
 	return sync.OnceFunc(func() { close(c) }), c
+}
+
+// portTime is what the kernel may take to end a node whose parent was killed.
+const portTime = 5 * time.Second
+
+// awaitPort waits for a port to be free, which the node of a killed executor may still hold.
+func awaitPort(host string, port int) error {
+	for limit := time.Now().Add(portTime); ; {
+		err := checkPort(host, port)
+		if !errors.Is(err, syscall.EADDRINUSE) || time.Now().After(limit) {
+			return err
+		}
+		<-time.After(100 * time.Millisecond)
+	}
 }
 
 // checkPort reports whether a port is free now.
