@@ -1,4 +1,4 @@
-import { formatter } from '@/lib/format'
+import { engineName, formatter } from '@/lib/format'
 import { describe, expect, test } from 'vitest'
 
 const en = formatter('en-GB', 'Europe/Berlin')
@@ -68,3 +68,12 @@ describe('formats', () => {
     expect([999, 1400, 250_000_000, 1.5e12].map(en.bytes)).toEqual(['999 B', '1.4 kB', '250 MB', '1.5 TB'])
   })
 })
+
+test('an engine is called as its makers write it', () =>
+  expect(
+    [
+      { name: 'duckdb', version: 'v1.5.5' },
+      { name: 'trino', version: '476' },
+      { name: 'other', version: '1' },
+    ].map(engineName),
+  ).toEqual(['DuckDB 1.5.5', 'Trino 476', 'other 1']))
