@@ -313,6 +313,7 @@ func content(t *testing.T, out string) map[string][]string {
 		if err != nil {
 			t.Fatal(err)
 		}
+		defer rows.Close() // of five tables
 		columns, err := rows.Columns()
 		if err != nil {
 			t.Fatal(err)
@@ -330,7 +331,6 @@ func content(t *testing.T, out string) map[string][]string {
 		if err := rows.Err(); err != nil {
 			t.Fatal(err)
 		}
-		rows.Close()
 		slices.Sort(tables[file])
 	}
 	return tables

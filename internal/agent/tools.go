@@ -220,7 +220,7 @@ func Tools(s Services) []Tool {
 				if err := needed("recipe_id", in.RecipeID); err != nil {
 					return nil, err
 				}
-				id, err := s.StartRun(ctx, Saved{in.RecipeID, in.Version}, "")
+				id, err := s.StartRun(ctx, Saved(in), "")
 				return &Started{id, in.RecipeID}, err
 			}),
 		tool(ToolExplainRecord, "Explain a record", "Says what became of one record in a completed run: what it was matched to, or why not and what came closest.", false,

@@ -31,16 +31,3 @@ func mustExec(t testing.TB, db *sql.DB, query string, args ...any) {
 		t.Fatalf("%s: %v", query, err)
 	}
 }
-
-// text returns the value of an SQL expression as text, nil for NULL.
-func text(t testing.TB, db *sql.DB, expr string, args ...any) *string {
-	t.Helper()
-	var v sql.NullString
-	if err := db.QueryRowContext(context.Background(), "SELECT CAST("+expr+" AS VARCHAR)", args...).Scan(&v); err != nil {
-		t.Fatalf("%s: %v", expr, err)
-	}
-	if !v.Valid {
-		return nil
-	}
-	return &v.String
-}

@@ -150,7 +150,7 @@ func (c *crew) hire(ctx context.Context, url string, places int) {
 					return
 				case t = <-c.tasks:
 				}
-				rows, err, lost := c.send(ctx, url, t)
+				rows, lost, err := c.send(ctx, url, t)
 				t.ended <- ended{n: t.n, rows: rows, err: err, lost: lost}
 				if !lost {
 					mu.Lock()
@@ -181,34 +181,34 @@ func (c *crew) lose(err error) {
 }
 
 // send has an executor read a piece. lost says that it did not tell what came of that.
-func (c *crew) send(ctx context.Context, url string, t task) (rows int64, err error, lost bool) {
+func (c *crew) send(ctx context.Context, url string, t task) (rows int64, lost bool, err error) {
 	// It ends with the executor's time, and with the task's.
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(t.ctx, func() { cancel(context.Cause(t.ctx)) })()
 	quiet := time.AfterFunc(silence, func() { cancel(fmt.Errorf("it says nothing for %s", silence)) })
 	defer quiet.Stop()
-	lose := func(err error) (int64, error, bool) {
+	lose := func(err error) (int64, bool, error) {
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}
-		return 0, &kalla.Error{Code: kalla.CodeEngine, Op: "reading on an executor", Where: url, Why: err.Error(),
-			Hint: "check the executor's log and the network", Err: err}, t.ctx.Err() == nil
+		return 0, t.ctx.Err() == nil, &kalla.Error{Code: kalla.CodeEngine, Op: "reading on an executor", Where: url, Why: err.Error(),
+			Hint: "check the executor's log and the network", Err: err}
 	}
 	req := request{ID: rand.Text(), Issued: time.Now(), Piece: t.piece}
 	if req.Source, err = t.piece.Source.Disclose(); err != nil {
-		return 0, err, false
+		return 0, false, err
 	}
 	if req.Storage, err = t.piece.Storage.Disclose(); err != nil {
-		return 0, err, false
+		return 0, false, err
 	}
 	plain, err := json.Marshal(req)
 	if err != nil {
-		return 0, err, false
+		return 0, false, err
 	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url+Path, bytes.NewReader(c.stager.Keys.Seal(plain, requestPlace)))
 	if err != nil {
-		return 0, err, false
+		return 0, false, err
 	}
 	r.Header.Set("Content-Type", "application/octet-stream")
 	res, err := c.stager.Client.Do(r)
@@ -220,8 +220,8 @@ func (c *crew) send(ctx context.Context, url string, t task) (rows int64, err er
 		why, _ := io.ReadAll(io.LimitReader(res.Body, 1<<10))
 		err := fmt.Errorf("%s: %s", res.Status, strings.TrimSpace(string(why)))
 		if res.StatusCode == http.StatusForbidden {
-			_, refused, _ := lose(err)
-			return 0, refused, false
+			_, _, refused := lose(err)
+			return 0, false, refused
 		}
 		return lose(err)
 	}
@@ -236,9 +236,9 @@ func (c *crew) send(ctx context.Context, url string, t task) (rows int64, err er
 		case !a.Done:
 			t.share(a.Share)
 		case a.Error != nil:
-			return 0, a.Error.err(), a.Error.Code == kalla.CodeCanceled && ctx.Err() == nil // it shuts down
+			return 0, a.Error.Code == kalla.CodeCanceled && ctx.Err() == nil, a.Error.err() // it shuts down
 		default:
-			return a.Rows, nil, false
+			return a.Rows, false, nil
 		}
 	}
 	return lose(errors.Join(errors.New("the connection broke off"), lines.Err()))

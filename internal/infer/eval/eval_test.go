@@ -53,7 +53,7 @@ func TestWorlds(t *testing.T) {
 			w.write(t, dir)
 			r, matched := draft(t, w, dir)
 			got := run(t, w, r, dir)
-			if int64(matched) > 0 && len(got) == 0 {
+			if matched > 0 && len(got) == 0 {
 				t.Errorf("the draft counts %d matched records, the run none", matched)
 			}
 			hits := 0
