@@ -15,7 +15,7 @@ import { spentTokens, type Session } from './conversation'
 export function Phases({ session }: { session: Session }) {
   const phases = (session.phases ?? []).filter(({ phase }) => phase !== 'greeting' || session.phase === 'greeting')
   return (
-    <ol aria-label="Steps" className="flex gap-x-1 overflow-x-auto">
+    <ol aria-label="Steps" className="relative flex shrink-0 gap-x-1 overflow-x-auto">
       {phases.map(({ phase, title, done }) => {
         const now = phase === session.phase
         return (
@@ -28,8 +28,9 @@ export function Phases({ session }: { session: Session }) {
             )}
           >
             <span className="flex items-center gap-1">
-              {done && <Check size={12} className="text-ok" aria-label="done" />}
-              {title}
+              {done && <Check size={12} className="shrink-0 text-ok max-sm:hidden" aria-hidden />}
+              <span className="truncate">{title}</span>
+              {done && <span className="sr-only">done</span>}
             </span>
           </li>
         )

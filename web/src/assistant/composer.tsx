@@ -55,6 +55,7 @@ export function Composer({ placeholder, working, sending, onSend, onStop, autoFo
           event.preventDefault()
           void send()
         }}
+        title="Enter sends, Shift+Enter begins a line"
         className="max-h-48! resize-none!"
       />
       {working && onStop ? (

@@ -10,7 +10,7 @@ import { useCan } from '@/lib/me'
 import { asProblem, type Problem } from '@/lib/problem'
 import { Page } from '@/shell/page'
 import { sourcesQuery } from '@/sources/api'
-import { Button } from '@/ui/button'
+import { Button, IconButton } from '@/ui/button'
 import { Sheet } from '@/ui/dialog'
 import { ErrorState, Loading, Skeleton } from '@/ui/states'
 import { Note } from '@/ui/status'
@@ -145,23 +145,23 @@ export function AssistantChat() {
       title={title}
       crumbs={crumbs}
       fill
+      aside={
+        <IconButton
+          label="About this conversation"
+          className="2xl:hidden"
+          disabled={!chat.data}
+          onClick={() => setAsked(true)}
+        >
+          <SlidersHorizontal size={16} />
+        </IconButton>
+      }
       actions={
-        <>
-          <Button
-            className="2xl:hidden"
-            icon={<SlidersHorizontal size={14} />}
-            onClick={() => setAsked(true)}
-            disabled={!chat.data}
-          >
-            Details
-          </Button>
-          <Button asChild>
-            <Link to="/assistant">
-              <Plus size={14} aria-hidden />
-              New conversation
-            </Link>
-          </Button>
-        </>
+        <Button asChild className="max-sm:hidden">
+          <Link to="/assistant">
+            <Plus size={14} aria-hidden />
+            New conversation
+          </Link>
+        </Button>
       }
     >
       <div className="grid min-h-0 flex-1 grid-cols-[13rem_minmax(0,1fr)_14rem] gap-6 max-2xl:grid-cols-[13rem_minmax(0,1fr)] max-lg:grid-cols-1">
@@ -245,9 +245,7 @@ function Talk({ id, conversation }: { id: string; conversation: Conversation }) 
         <Note tone="warn">The connection is interrupted. What is said meanwhile appears once it is back.</Note>
       )}
       <Composer
-        placeholder={
-          working ? 'The assistant is answering' : 'Write a message; Enter sends it, Shift+Enter begins a line'
-        }
+        placeholder={working ? 'The assistant is answering' : 'Write a message'}
         working={working}
         sending={sending || offline}
         onSend={(text) => saying.mutateAsync({ text })}

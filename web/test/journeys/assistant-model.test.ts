@@ -68,7 +68,7 @@ test('an answer is written before the eyes, survives a reload and is the same in
   await looksRight(page, 'assistant-model')
 
   // What it costs, and what it sees.
-  await page.getByRole('button', { name: 'Details' }).click()
+  await page.getByRole('button', { name: 'About this conversation' }).click()
   const details = page.getByRole('dialog', { name: 'About this conversation' })
   await details.getByText('claude').waitFor()
   await details.getByText('8,860').waitFor() // tokens of both answers
