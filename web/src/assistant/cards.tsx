@@ -236,23 +236,25 @@ function RecipeDiff({ diff }: { diff: Schema<'AgentRecipeDiff'> }) {
               <li key={i}>{sentence.text}</li>
             ))}
           </ul>
-          {changes.length > 0 && (
+        </div>
+        <div className="min-w-0 border-line p-3.5 max-lg:border-t lg:border-l">
+          {diff.before ? (
             <>
-              <h4 className="mt-3 mb-1 text-xs text-muted">What changes</h4>
+              <h4 className="mb-1 text-xs text-muted">What changes</h4>
               <ul className="flex list-disc flex-col gap-1 pl-4 text-sm">
                 {changes.map((change) => (
                   <li key={change}>{change}</li>
                 ))}
               </ul>
+              {changes.length === 0 && <p className="text-sm text-muted">Nothing but how it is written.</p>}
+            </>
+          ) : (
+            <>
+              <h4 className="mb-1 text-xs text-muted">As it is written</h4>
+              <Source text={diff.after} label="The recipe as YAML" />
             </>
           )}
         </div>
-        {!diff.before && (
-          <div className="min-w-0 border-line p-3.5 max-lg:border-t lg:border-l">
-            <h4 className="mb-1 text-xs text-muted">As it is written</h4>
-            <Source text={diff.after} label="The recipe as YAML" />
-          </div>
-        )}
       </div>
       {diff.before && (
         <div className="border-t border-line p-2.5">
