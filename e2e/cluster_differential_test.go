@@ -91,13 +91,13 @@ func writeCase(t *testing.T, c *gen.Case) (dir string) {
 
 // runOn runs a job on one engine. The summary is among what it returns, and what
 // the run ended with where it failed, which must be the same as well.
-func runOn(t *testing.T, j app.Job, engine string) map[string][]string {
+func runOn(t *testing.T, j app.Job, name string) map[string][]string {
 	t.Helper()
-	j.Engine, j.Out = engine, filepath.Join(t.TempDir(), engine)
+	j.Engine, j.Out = name, filepath.Join(t.TempDir(), name)
 	summary, err := app.Run(t.Context(), j)
 	if err != nil {
 		if code := kalla.CodeOf(err); code != kalla.CodeRecipe {
-			t.Fatalf("%s: %v (%s)", engine, err, code)
+			t.Fatalf("%s: %v (%s)", name, err, code)
 		}
 		return map[string][]string{"error": {err.Error()}}
 	}

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -290,6 +291,8 @@ func (d dataSet) at(t *testing.T, left, right string) dataSet {
 	return d
 }
 
+var instant = regexp.MustCompile(`^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?\+00$`)
+
 // content is all rows of all tables of evidence, as texts, in an order that does not depend on who wrote them.
 func content(t *testing.T, out string) map[string][]string {
 	t.Helper()
@@ -309,6 +312,7 @@ func content(t *testing.T, out string) map[string][]string {
 		if len(found) == 0 {
 			continue
 		}
+		exec(t, db, "SET TimeZone = 'UTC'")
 		rows, err := db.Query("SELECT coalesce(CAST(COLUMNS(*) AS VARCHAR), '∅') FROM read_parquet(" + quoteText(pattern) + ")")
 		if err != nil {
 			t.Fatal(err)
@@ -325,6 +329,11 @@ func content(t *testing.T, out string) map[string][]string {
 		for rows.Next() {
 			if err := rows.Scan(into...); err != nil {
 				t.Fatal(err)
+			}
+			for i, v := range values { // a cluster writes instants as times in UTC
+				if instant.MatchString(v) {
+					values[i] = strings.TrimSuffix(v, "+00")
+				}
 			}
 			tables[file] = append(tables[file], strings.Join(values, " | "))
 		}
