@@ -159,6 +159,32 @@ test('a saved recipe is changed, and tried beside the version that was saved', a
   await context.close()
 })
 
+test('the wizard proposes rules as was said of those before', async () => {
+  const { page, context, errors } = await kalla.visit('/new')
+  for (const [side, alias] of [
+    ['Left side', 'invoices'],
+    ['Right side', 'payments'],
+  ] as const) {
+    await page.getByRole('button', { name: side }).click()
+    await page.getByRole('option', { name: alias }).click()
+  }
+  await page.getByRole('button', { name: 'Propose rules' }).click()
+  const amounts = page.getByRole('button', { name: /^Change: amount and amount differ/ })
+  await amounts.waitFor()
+  // The note of the condition on amounts is below it.
+  await page.getByRole('listitem').filter({ has: amounts }).getByText('Propose something else').click()
+  await page.getByRole('button', { name: /^Propose without amount/ }).click()
+  const said = page.getByRole('region', { name: 'What you said of the proposal' })
+  await said.waitFor()
+  expect(await amounts.count()).toBe(0)
+  await looksRight(page, 'wizard-guided')
+  await said.getByRole('button', { name: /^Take back/ }).click()
+  await amounts.waitFor()
+  expect(await said.count()).toBe(0)
+  expect(errors).toEqual([])
+  await context.close()
+})
+
 test.each([
   { width: 1280, dark: true },
   { width: 390, dark: false },
