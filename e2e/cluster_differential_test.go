@@ -68,6 +68,28 @@ func TestEnginesAgree(t *testing.T) {
 	}
 }
 
+// TestGoldenSQL replays on the cluster the cases of the corpus whose recipes hold
+// SQL; all others are replayed beside the engine.
+func TestGoldenSQL(t *testing.T) {
+	on, cases := openCluster(t), 0
+	for _, c := range corpus(t) {
+		doc := c.document(t)
+		if r, faults := doc.Draft(nil); len(faults) > 0 || r.MatchSQL == "" && !slices.ContainsFunc(r.Match, func(p kalla.Pass) bool { return p.SQL != "" }) {
+			continue
+		}
+		cases++
+		t.Run(c.name, func(t *testing.T) {
+			dir := c.copyInputs(t)
+			j := app.Job{Recipe: c.recipe(t, c.prepare(t, dir)), Document: doc, RunID: "golden", BaseDir: dir, Limits: engine.Limits{Threads: 1}, Cluster: on,
+				LookupEnv: func(string) (string, bool) { return "", false }}
+			same(t, runOn(t, j, "duckdb"), runOn(t, j, "trino"))
+		})
+	}
+	if cases < 6 {
+		t.Errorf("only %d cases hold SQL", cases)
+	}
+}
+
 // writeCase writes the sources of a case into a folder.
 func writeCase(t *testing.T, c *gen.Case) (dir string) {
 	t.Helper()
