@@ -55,7 +55,7 @@ func (c *clusterTest) right(t *testing.T, data dataSet, runID string, want map[s
 
 // executorKilled kills one executor at a moment that chance picks; KALLA_FAULT_ROUNDS does it more often.
 func (c *clusterTest) executorKilled(t *testing.T) {
-	rounds := 2
+	rounds := 1
 	if n, err := strconv.Atoi(os.Getenv("KALLA_FAULT_ROUNDS")); err == nil {
 		rounds = n
 	}
