@@ -11,6 +11,7 @@ import (
 	"kalla/internal/engine"
 	"kalla/internal/engine/trino"
 	"kalla/internal/evidence"
+	"kalla/internal/gate"
 	"kalla/internal/match"
 	"kalla/internal/recipe"
 )
@@ -113,7 +114,7 @@ func (r *run) stageSources(ctx context.Context) error {
 	if len(faults) > 0 {
 		return invalid(r.Recipe, faults)
 	}
-	if err := r.writeSQL(); err != nil {
+	if err := r.writeSQL(ctx); err != nil {
 		return err
 	}
 	options := r.Plan
@@ -125,12 +126,20 @@ func (r *run) stageSources(ctx context.Context) error {
 	return err
 }
 
-// writeSQL gives the recipe its raw SQL as the engine of the run takes it.
-func (r *run) writeSQL() error {
-	if _, ok := r.session.(*clusterSession); ok {
-		return r.gated.write(r.tables, r.session.Dialect(), trino.WriteSQL)
+// writeSQL gives the recipe its raw SQL as the engine of the run takes it. What
+// the cluster could not plan is refused here, before anything is matched.
+func (r *run) writeSQL(ctx context.Context) error {
+	onCluster, ok := r.session.(*clusterSession)
+	if !ok {
+		return r.gated.write(r.tables, r.session.Dialect(), nil)
 	}
-	return r.gated.write(r.tables, r.session.Dialect(), nil)
+	return r.gated.write(r.tables, r.session.Dialect(), func(c *gate.Checked, schemas map[string]kalla.Schema) (string, error) {
+		sql, err := trino.WriteSQL(c, schemas)
+		if err != nil {
+			return "", err
+		}
+		return sql, onCluster.Validate(ctx, c, sql)
+	})
 }
 
 func (r *run) match(ctx context.Context) error {

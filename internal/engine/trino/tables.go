@@ -203,6 +203,3 @@ func complete(query string, over []relation) string {
 	}
 	return declared(query) + query
 }
-
-// resolve completes a query whose relations are there.
-func (t *tables) resolve(query string) string { return complete(query, t.needs(query)) }

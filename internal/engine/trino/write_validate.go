@@ -17,8 +17,15 @@ func (s *Session) Validate(ctx context.Context, c *gate.Checked, sql string) err
 	if c.Query == nil {
 		sql = "SELECT 1 FROM left_src AS l CROSS JOIN right_src AS r WHERE " + sql
 	}
+	over := s.tables.needs(sql)
+	turn, done := s.whileOpen(ctx)
+	defer done()
+	if err := s.await(turn, over); err != nil {
+		return err
+	}
+	sql = complete(sql, over)
 	err := s.attempt(ctx, func(int) error {
-		rows, err := s.db.QueryContext(ctx, "EXPLAIN (TYPE LOGICAL) "+s.tables.resolve(sql))
+		rows, err := s.db.QueryContext(ctx, "EXPLAIN (TYPE LOGICAL) "+sql)
 		if err != nil {
 			return err
 		}
