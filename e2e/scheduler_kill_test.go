@@ -24,7 +24,7 @@ import (
 // run: each that was taken ends once, with true counts and whole evidence.
 // KALLA_FAULT_ROUNDS kills more often.
 func TestSchedulerKilled(t *testing.T) {
-	rounds := 12
+	rounds := 7
 	if n, err := strconv.Atoi(os.Getenv("KALLA_FAULT_ROUNDS")); err == nil {
 		rounds = n
 	}

@@ -26,7 +26,7 @@ import (
 // while clients start, follow and cancel runs: no run is lost, doubled or stuck.
 // KALLA_FAULT_ROUNDS kills more often.
 func TestFaults(t *testing.T) {
-	rounds := 8
+	rounds := 5
 	if n, err := strconv.Atoi(os.Getenv("KALLA_FAULT_ROUNDS")); err == nil {
 		rounds = n
 	}

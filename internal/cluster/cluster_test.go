@@ -177,6 +177,9 @@ func TestNodesThatCannotStart(t *testing.T) {
 // TestExecutor joins the shared cluster by an executor whose worker is killed,
 // drained, and at last stopped with it; one with another secret is not let in.
 func TestExecutor(t *testing.T) {
+	if os.Getenv("KALLA_FAULT_ROUNDS") == "" {
+		t.Skip("a node takes half a minute to come back each time, and e2e kills executors too: set KALLA_FAULT_ROUNDS")
+	}
 	c := testenv.Trino(t, 2)
 	storage, err := cluster.ParseStorage(c.Storage, c.Env)
 	if err != nil {
