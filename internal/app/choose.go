@@ -122,7 +122,7 @@ func (r *run) open(ctx context.Context) error {
 	}
 	r.session = r.embedded
 	if chosen.cluster {
-		if r.session, err = r.Cluster.session(ctx, r.RunID, r.embedded, r.Limits); err != nil {
+		if r.session, err = r.Cluster.session(ctx, r.RunID, r.embedded); err != nil {
 			r.session = nil
 			return err
 		}

@@ -12,7 +12,6 @@ import (
 
 	"kalla"
 	"kalla/internal/cluster/staging"
-	"kalla/internal/engine"
 	"kalla/internal/engine/duckdb"
 	"kalla/internal/engine/trino"
 	"kalla/internal/job"
@@ -71,7 +70,7 @@ type clusterSession struct {
 
 // session opens a session of the run. A folder and a schema are an attempt's own:
 // what a lost attempt still does is in nobody's way.
-func (c *Cluster) session(ctx context.Context, runID string, embedded *duckdb.Session, limits engine.Limits) (*clusterSession, error) {
+func (c *Cluster) session(ctx context.Context, runID string, embedded *duckdb.Session) (*clusterSession, error) {
 	c.used.Store(true)
 	var random [4]byte
 	_, _ = rand.Read(random[:]) // never fails

@@ -2,7 +2,6 @@ package duckdb
 
 import (
 	"context"
-	"errors"
 	"strconv"
 
 	"kalla/internal/engine"
@@ -11,9 +10,6 @@ import (
 
 // compressed is how much larger the values of a Parquet file are than the file, roughly.
 const compressed = 4
-
-// errUnknownSize says that nobody knows the size of a source without reading it.
-var errUnknownSize = errors.New("the size is not known")
 
 // Weigh says how many bytes a source has, roughly and without reading it: what
 // its files take, or what the database's own statistics tell of a table. A query,
@@ -58,7 +54,7 @@ func (s *Session) weigh(ctx context.Context, src source.Source) (int64, error) {
 
 func (s *Session) weighTable(ctx context.Context, src source.Source) (int64, error) {
 	if src.Query != "" {
-		return 0, errUnknownSize
+		return 0, nil // nobody knows without reading it
 	}
 	catalog, err := s.attach(ctx, src)
 	if err != nil {
@@ -79,7 +75,7 @@ func (s *Session) weighTable(ctx context.Context, src source.Source) (int64, err
 		return 0, err
 	}
 	if len(rows) == 0 || rows[0][0] == nil {
-		return 0, errUnknownSize
+		return 0, nil // nobody knows without reading it
 	}
 	return strconv.ParseInt(*rows[0][0], 10, 64)
 }
