@@ -230,6 +230,10 @@ func TestOIDCDown(t *testing.T) {
 	if to := start(); to != "/sign-in?error=oidc_unanswered" {
 		t.Errorf("to %s", to)
 	}
+	wanted := b.must(http.StatusSeeOther, http.MethodGet, "/api/auth/oidc/start?return_to=%2Fruns%3Fpage%3D2", nil).header.Get("Location")
+	if wanted != "/sign-in?error=oidc_unanswered&next=%2Fruns%3Fpage%3D2" {
+		t.Errorf("where one wanted is lost: %s", wanted)
+	}
 	s.signedIn(t, auth.Admin)
 	i.set(func() { i.down = false })
 	s.clock.pass(time.Minute)

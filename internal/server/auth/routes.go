@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 
@@ -62,9 +63,14 @@ func to(path string, cookies ...http.Cookie) *redirect {
 	return &redirect{Status: http.StatusSeeOther, Location: path, Cookies: cookies}
 }
 
-// toSignIn sends a browser to the sign-in page, which explains the code.
-func toSignIn(code string, cookies ...http.Cookie) *redirect {
-	return to("/sign-in?error="+code, cookies...)
+// toSignIn sends a browser to the sign-in page, which explains the code and
+// goes on to the path once another try succeeds.
+func toSignIn(code, path string, cookies ...http.Cookie) *redirect {
+	location := "/sign-in?error=" + code
+	if path = localPath(path); path != "/" {
+		location += "&next=" + url.QueryEscape(path)
+	}
+	return to(location, cookies...)
 }
 
 // fail is the problem of an error of the store. What it is of is logged, not told.

@@ -146,14 +146,14 @@ type linkInput struct {
 
 func (s *Service) followLink(ctx context.Context, in *linkInput) (*redirect, error) {
 	if s.attempts.attempt(requestOf(ctx).addr, "") > 0 {
-		return toSignIn("too_many"), nil
+		return toSignIn("too_many", "/"), nil
 	}
 	user, err := s.redeem(ctx, in.Token)
 	if err != nil {
 		return nil, s.fail(ctx, "following a link", err)
 	}
 	if user == nil || user.Disabled {
-		return toSignIn("link_expired"), nil
+		return toSignIn("link_expired", "/"), nil
 	}
 	s.attempts.succeeded(requestOf(ctx).addr, "")
 	cookies, err := s.startSession(ctx, user, "link")
@@ -172,7 +172,7 @@ func (s *Service) oidcStart(ctx context.Context, in *oidcStartInput) (*redirect,
 	location, f, err := s.oidc.begin(ctx, in.ReturnTo)
 	if err != nil {
 		s.logFailure(ctx, "asking the OpenID provider", err)
-		return toSignIn(errFlowIssuer.Error()), nil
+		return toSignIn(errFlowIssuer.Error(), in.ReturnTo), nil
 	}
 	return to(location, cookie(flowCookie(req.secure), f.cookie, req.secure, flowLife)), nil
 }
@@ -188,12 +188,13 @@ type oidcFinishInput struct {
 func (s *Service) oidcFinish(ctx context.Context, in *oidcFinishInput) (*redirect, error) {
 	req := requestOf(ctx)
 	if s.attempts.attempt(req.addr, "") > 0 { // each asks the issuer
-		return toSignIn("too_many"), nil
+		return toSignIn("too_many", "/"), nil
 	}
 	f := flow{in.Plain.Value}
 	if req.secure {
 		f = flow{in.Secure.Value}
 	}
+	_, path := f.parts()
 	done := cookie(flowCookie(req.secure), "", req.secure, 0)
 	who, err := s.oidc.finish(ctx, f, in.State, in.Code, in.Error)
 	var user *state.User
@@ -203,7 +204,7 @@ func (s *Service) oidcFinish(ctx context.Context, in *oidcFinishInput) (*redirec
 	for _, known := range flowErrors {
 		if errors.Is(err, known) {
 			s.log.WarnContext(ctx, "sign-in by OpenID Connect failed", "error", err, "addr", req.addr.String())
-			return toSignIn(known.Error(), done), nil
+			return toSignIn(known.Error(), path, done), nil
 		}
 	}
 	if err != nil {
@@ -214,7 +215,6 @@ func (s *Service) oidcFinish(ctx context.Context, in *oidcFinishInput) (*redirec
 		return nil, s.fail(ctx, "starting a session", err)
 	}
 	s.attempts.succeeded(req.addr, "")
-	_, path := f.parts()
 	return to(path, append(cookies, done)...), nil
 }
 
