@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -65,7 +66,9 @@ type clusterSession struct {
 	*trino.Session
 	cluster *Cluster
 	folder  *objects.Prefix
-	closed  bool
+
+	closeOnce sync.Once
+	closeErr  error
 }
 
 // session opens a session of the run. A folder and a schema are an attempt's own:
@@ -96,10 +99,11 @@ func (c *Cluster) session(ctx context.Context, runID string, embedded *duckdb.Se
 
 // Close drops the run's tables and removes its folder.
 func (s *clusterSession) Close() error {
-	if s.closed {
-		return nil
-	}
-	s.closed = true
+	s.closeOnce.Do(func() { s.closeErr = s.close() })
+	return s.closeErr
+}
+
+func (s *clusterSession) close() error {
 	err := s.Session.Close()
 	defer s.folder.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), emptyTime)

@@ -2,9 +2,9 @@ package app
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"kalla"
@@ -259,8 +259,8 @@ func (r *run) publish(ctx context.Context, w *evidence.Writer, files map[string]
 		}
 	}
 	// The engine has nothing left to do, and freeing its memory takes as long as hashing the files.
-	freed := make(chan error, 1)
-	go func() { freed <- r.session.Close() }()
-	err = w.Publish(ctx, m)
-	return errors.Join(err, <-freed)
+	var freed sync.WaitGroup
+	freed.Go(func() { _ = r.session.Close() }) // whoever opened it closes it again, and hears what came of it
+	defer freed.Wait()
+	return w.Publish(ctx, m)
 }
