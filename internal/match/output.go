@@ -338,22 +338,34 @@ func (c *compiler) amounts(side kalla.Side) []kalla.Column {
 	return out
 }
 
-// totals gives a row per measure of a side: the counts (measure ”), the bad keys ('#bad') and the sum of each amount column.
-// The three figures come from three different tables, so that they prove something.
+// totals gives a row per measure of a side: the counts (CountMeasure), the bad keys ('#bad') and the sum of each amount column.
+// The three figures come from three different tables, so that they prove something. Each table is
+// read once, into one row, whatever the number of measures: not every engine keeps what WITH names.
 func (c *compiler) totals(side kalla.Side) string {
-	amounts := c.amounts(side)
-	aggregates := "count(*) AS n"
-	rows := []string{expand("SELECT '{side}' AS side, '' AS measure, CAST(t.n AS VARCHAR) AS total, CAST(m.n AS VARCHAR) AS matched, CAST(u.n AS VARCHAR) AS unmatched FROM t, m, u", "side", string(side)),
-		expand("SELECT '{side}', '#bad', CAST(count(*) AS VARCHAR), '0', CAST(count(*) AS VARCHAR) FROM {bad}", "side", string(side), "bad", badTable(side))}
-	for i, a := range amounts {
-		aggregates += fmt.Sprintf(", coalesce(%s, 0) AS s%d", c.d.Sum(c.exact("s."+c.d.Ident(a.Name), a.Type)), i)
-		rows = append(rows, expand("SELECT '{side}', {name}, CAST(t.s{i} AS VARCHAR), CAST(m.s{i} AS VARCHAR), CAST(u.s{i} AS VARCHAR) FROM t, m, u",
-			"side", string(side), "name", c.d.Text(a.Name), "i", fmt.Sprint(i)))
+	aggregates, figures := []string{"count(*) AS f0"}, []string{c.d.Text(CountMeasure)}
+	for i, a := range c.amounts(side) {
+		aggregates = append(aggregates, fmt.Sprintf("coalesce(%s, 0) AS f%d", c.d.Sum(c.exact("s."+c.d.Ident(a.Name), a.Type)), i+1))
+		figures = append(figures, c.d.Text(a.Name))
 	}
-	return expand(`SELECT * FROM (WITH t AS (SELECT {agg} FROM {src} s),
-m AS (SELECT {agg} FROM {src} s WHERE s.{id} IN (SELECT {a}_id FROM kalla_matches)),
-u AS (SELECT {agg} FROM {u} s)
-{rows}) {side}_totals`, "agg", aggregates, "src", table(side), "id", c.d.RowID(), "a", alias(side), "u", unmatchedTable(side), "rows", strings.Join(rows, "\nUNION ALL "), "side", string(side))
+	pick := func(from string) string {
+		var b strings.Builder
+		for i := range figures {
+			fmt.Fprintf(&b, " WHEN %d THEN CAST(%s.f%d AS VARCHAR)", i, from, i)
+		}
+		return "CASE v.i" + b.String() + " END"
+	}
+	var name, rows []string
+	for i, f := range figures {
+		name = append(name, fmt.Sprintf("WHEN %d THEN %s", i, f))
+		rows = append(rows, fmt.Sprintf("(%d)", i))
+	}
+	return expand(`SELECT '{side}' AS side, CASE v.i {name} END AS measure, {t} AS total, {m} AS matched, {u} AS unmatched
+FROM (SELECT {agg} FROM {src} s) t
+CROSS JOIN (SELECT {agg} FROM {src} s WHERE s.{id} IN (SELECT {a}_id FROM kalla_matches)) m
+CROSS JOIN (SELECT {agg} FROM {unmatched} s) u CROSS JOIN (VALUES {rows}) v(i)
+UNION ALL SELECT '{side}', {bad_measure}, CAST(count(*) AS VARCHAR), '0', CAST(count(*) AS VARCHAR) FROM {bad}`,
+		"name", strings.Join(name, " "), "t", pick("t"), "m", pick("m"), "u", pick("u"), "agg", list(aggregates), "src", table(side), "id", c.d.RowID(), "a", alias(side),
+		"unmatched", unmatchedTable(side), "rows", list(rows), "bad_measure", c.d.Text(BadKeyMeasure), "bad", badTable(side), "side", string(side))
 }
 
 // passCounts counts matches, pairs and records of each pass.

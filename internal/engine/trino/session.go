@@ -135,6 +135,13 @@ func (s *Session) properties() map[string]string {
 		// Staged objects name their columns as people do, tables as hive does.
 		c.Catalog + ".parquet_use_column_names": "false",
 		c.Catalog + ".timestamp_precision":      "MICROSECONDS",
+		// A run's tables are read a few times, and soon: the default, gzip, takes longer than it saves.
+		c.Catalog + ".compression_codec": "SNAPPY",
+		// Rows and bytes are counted in any case; sketches of each column cost as much as writing it.
+		c.Catalog + ".collect_column_statistics_on_write": "false",
+		// Whoever has a row writes it, instead of sending it to another worker first.
+		"scale_writers":       "false",
+		"redistribute_writes": "false",
 	}
 	p["retry_policy"] = cmp.Or(c.RetryPolicy, "NONE") // whatever that of the cluster is
 	if c.Partitions > 0 {
