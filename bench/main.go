@@ -40,7 +40,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	b := bench{log: stderr}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	flags.IntVar(&b.pairs, "pairs", 5, "measured runs of each contender, after one that warms up and is checked")
+	flags.IntVar(&b.pairs, "pairs", 5, "measured runs of each contender, after one that warms up and is checked (four on a cluster)")
 	flags.StringVar(&b.kalla, "kalla", filepath.Join("bin", "kalla"), "the program to measure")
 	flags.StringVar(&b.dir, "data", filepath.Join("bench", "data"), "folder of the generated data and of the results")
 	flags.StringVar(&b.databaseURL, "postgres", os.Getenv("KALLA_BENCH_DATABASE_URL"), "database for pg1m (default $KALLA_BENCH_DATABASE_URL)")

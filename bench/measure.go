@@ -63,9 +63,11 @@ func (b *bench) measure(ctx context.Context, w workload) (workloadReport, error)
 			}
 			defer func() { b.scheduler.stop(); b.scheduler = nil }()
 		}
-		b.logf("%s: %s: warming up", w.name, c.name)
-		if _, err := b.runOnce(ctx, c, truths[c.data.name]); err != nil {
-			return workloadReport{}, err
+		for range c.warmUps() {
+			b.logf("%s: %s: warming up", w.name, c.name)
+			if _, err := b.runOnce(ctx, c, truths[c.data.name]); err != nil {
+				return workloadReport{}, err
+			}
 		}
 		if err := b.verify(ctx, c); err != nil {
 			return workloadReport{}, err

@@ -27,6 +27,15 @@ type contender struct {
 	query    bool     // as one query, as clients of the predecessor send it, instead of the recipe
 }
 
+// warmUps is how many runs are not measured. The nodes of a cluster are compiled
+// as they run, which takes several; one that works all day has it behind it.
+func (c contender) warmUps() int {
+	if c.cluster {
+		return 4
+	}
+	return 1
+}
+
 // dataset is a data set below bench/data.
 type dataset struct {
 	name string

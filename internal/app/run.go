@@ -185,17 +185,7 @@ func (r *run) write(ctx context.Context, w *evidence.Writer, files map[string]ev
 		stop := engine.Watch(r.session, func(share float64) {
 			r.report(kalla.Progress{Stage: kalla.StageEvidence, Step: "writing " + f.Name, Fraction: (float64(i) + share) / float64(len(r.plan.Files))})
 		})
-		query := f.Query
-		if f.Any != "" {
-			var any bool
-			if err := engine.QueryRow(ctx, r.session, f.Any, &any); err != nil {
-				return engine.StepError("writing "+f.Name, err)
-			}
-			if !any {
-				query = "SELECT * FROM (" + query + ") x WHERE FALSE"
-			}
-		}
-		err := r.writeFile(ctx, w, f, query, files)
+		err := r.writeFile(ctx, w, f, files)
 		stop()
 		if err != nil {
 			return err
@@ -205,7 +195,11 @@ func (r *run) write(ctx context.Context, w *evidence.Writer, files map[string]ev
 }
 
 // writeFile writes one table of the evidence: a file, or the parts that the workers of a cluster write.
-func (r *run) writeFile(ctx context.Context, w *evidence.Writer, f match.File, query string, files map[string]evidence.File) error {
+func (r *run) writeFile(ctx context.Context, w *evidence.Writer, f match.File, files map[string]evidence.File) error {
+	any, err := engine.Any(ctx, r.session, f)
+	if err != nil {
+		return engine.StepError("writing "+f.Name, err)
+	}
 	schema, err := r.session.Columns(ctx, f.Query)
 	if err != nil {
 		return engine.StepError("describing "+f.Name, err)
@@ -218,13 +212,19 @@ func (r *run) writeFile(ctx context.Context, w *evidence.Writer, f match.File, q
 	}
 	onCluster, ok := r.session.(*clusterSession)
 	if !ok {
+		query := f.Query
+		if !any {
+			query = "SELECT * FROM (" + query + ") x WHERE FALSE"
+		}
 		rows, err := r.session.WriteParquet(ctx, query, w.Path(f.Name))
 		files[f.Name] = evidence.File{Rows: rows, Schema: schema}
 		return engine.StepError("writing "+f.Name, err)
 	}
-	parts, err := onCluster.WriteParts(ctx, query, f.Name)
-	if err != nil {
-		return engine.StepError("writing "+f.Name, err)
+	var parts []engine.Part
+	if any {
+		if parts, err = onCluster.WriteParts(ctx, f.Query, f.Name); err != nil {
+			return engine.StepError("writing "+f.Name, err)
+		}
 	}
 	r.summary.Parts = true
 	return w.Take(ctx, f.Name, schema, parts, onCluster.folder)

@@ -144,15 +144,32 @@ type RowCounter interface {
 }
 
 func (r *runner) counted(ctx context.Context, name, query string) (n int64, known bool, err error) {
-	c, ok := r.s.(RowCounter)
-	if !ok {
-		return 0, false, nil
-	}
 	err = r.watched(ctx, name, func(ctx context.Context) error {
-		n, known, err = c.CountRows(ctx, query)
+		n, known, err = countRows(ctx, r.s, query)
 		return err
 	})
 	return n, known, err
+}
+
+func countRows(ctx context.Context, s Session, query string) (n int64, known bool, err error) {
+	c, ok := s.(RowCounter)
+	if !ok {
+		return 0, false, nil
+	}
+	return c.CountRows(ctx, query)
+}
+
+// Any reports whether a file has rows, as far as its own query for that tells.
+func Any(ctx context.Context, s Session, f match.File) (bool, error) {
+	if f.Any == "" {
+		return true, nil
+	}
+	if n, known, err := countRows(ctx, s, f.Any); known || err != nil {
+		return n > 0, err
+	}
+	var any bool
+	err := QueryRow(ctx, s, f.Any, &any)
+	return any, err
 }
 
 type stepKey struct{}

@@ -208,7 +208,7 @@ func (c *compiler) badKeys(side kalla.Side) {
 	c.nodes = append(c.nodes, If{
 		Name:  "keys of " + c.source(side).Alias + " are present and unique",
 		Query: expand("SELECT "+allDistinct("{hash}", "{src} t")+" AND {counts} FROM {src} t", params...),
-		Then:  []Node{Exec{"no bad keys", expand("CREATE TABLE {bad} AS SELECT {id} AS id FROM {src} WHERE FALSE", params...)}},
+		Then:  []Node{Exec{"no bad keys", expand("CREATE TABLE {bad} (id BIGINT)", params...)}},
 		Else: []Node{Exec{"find bad keys", expand(`CREATE TABLE {bad} AS
 SELECT t.{id} AS id FROM {src} t WHERE {nulls}
 UNION ALL

@@ -235,7 +235,7 @@ func (c *compiler) unmatchedFile(side kalla.Side) File {
 
 // breaks makes kalla_breaks (pass, l_id, r_id, lead, field, left_value, right_value, difference).
 func (c *compiler) breaks(plan *Plan) error {
-	parts := []string{"SELECT 0 AS pass, CAST(NULL AS BIGINT) AS l_id, CAST(NULL AS BIGINT) AS r_id, CAST(NULL AS BIGINT) AS lead, CAST('' AS VARCHAR) AS field, CAST('' AS VARCHAR) AS left_value, CAST('' AS VARCHAR) AS right_value, CAST('' AS VARCHAR) AS difference WHERE FALSE"}
+	var parts []string
 	for _, cmp := range c.recipe.Compare {
 		k, err := c.compileCondition(kalla.Condition{Left: cmp.Left, Right: cmp.Right, Within: cmp.Within, Normalize: cmp.Normalize}, -1)
 		if err != nil {
@@ -255,7 +255,10 @@ func (c *compiler) breaks(plan *Plan) error {
 			"field", c.d.Text(lc.Name), "l", c.text(l, lc.Type), "r", c.text(r, rc.Type), "difference", difference, "from", c.fromMatches(""), "pred", k.pred,
 			"ln", blankless(k.l, k.left), "rn", blankless(k.r, k.right)))
 	}
-	c.add("breaks", "CREATE TABLE kalla_breaks AS "+strings.Join(parts, "\nUNION ALL\n"))
+	c.add("breaks", "CREATE TABLE kalla_breaks (pass INTEGER, l_id BIGINT, r_id BIGINT, lead BIGINT, field VARCHAR, left_value VARCHAR, right_value VARCHAR, difference VARCHAR)")
+	if len(parts) > 0 {
+		c.add("what differs", "INSERT INTO kalla_breaks\n"+strings.Join(parts, "\nUNION ALL\n"))
+	}
 	plan.queries.breaks = "SELECT field, count(*) AS records FROM kalla_breaks GROUP BY field"
 	return nil
 }
