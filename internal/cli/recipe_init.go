@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -21,8 +22,7 @@ import (
 )
 
 func (c *command) recipeInit() *cobra.Command {
-	var out string
-	var force bool
+	var draft draftOptions
 	cmd := &cobra.Command{
 		Use:   "init LEFT RIGHT",
 		Short: "Draft a recipe from what the records of two sources show",
@@ -33,21 +33,35 @@ sources give the same draft.
 The recipe goes to standard output, or to the file of -o; what speaks for it goes to standard error as a table,
 and stands in the recipe as comments.
 
+--examples names a JSON file with pairs of records that are known to belong together, or not to. The draft is changed
+until it agrees with them, and says what each changed. Records are named by columns that find them:
+
+  [{"left": {"invoice": "INV-1"}, "right": {"payment": "P-7"}, "match": true}]
+
 LEFT and RIGHT are URIs. ` + strings.TrimPrefix(sourceHelp, "URI is "),
 		Example: `  kalla recipe init invoices.csv payments.csv -o recipe.yaml
   kalla run recipe.yaml`,
 		Args: exactArgs("LEFT", "RIGHT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.initRecipe(cmd.Context(), args[0], args[1], out, force)
+			return c.initRecipe(cmd.Context(), args[0], args[1], draft)
 		},
 	}
-	cmd.Flags().StringVarP(&out, "output", "o", "", "file to write the recipe to")
+	cmd.Flags().StringVarP(&draft.out, "output", "o", "", "file to write the recipe to")
 	takes(cmd, "output", "PATH")
-	cmd.Flags().BoolVar(&force, "force", false, "overwrite the file")
+	cmd.Flags().BoolVar(&draft.force, "force", false, "overwrite the file")
+	cmd.Flags().StringVar(&draft.examples, "examples", "", "JSON file with pairs of records that belong together, or do not")
+	takes(cmd, "examples", "PATH")
 	return cmd
 }
 
-func (c *command) initRecipe(ctx context.Context, left, right, out string, force bool) error {
+type draftOptions struct {
+	out      string // empty means standard output
+	force    bool
+	examples string // a file, or empty
+}
+
+func (c *command) initRecipe(ctx context.Context, left, right string, o draftOptions) error {
+	out, force := o.out, o.force
 	file := c.path(out)
 	if out != "" && !force {
 		if _, err := os.Stat(file); err == nil {
@@ -71,12 +85,16 @@ func (c *command) initRecipe(ctx context.Context, left, right, out string, force
 		}
 		inputs[i] = in
 	}
+	guidance, err := c.examples(o.examples)
+	if err != nil {
+		return err
+	}
 	session, err := app.OpenEngine(ctx, c.limits())
 	if err != nil {
 		return err
 	}
 	defer session.Close()
-	p, err := infer.Draft(ctx, session, inputs[0], inputs[1], infer.Guidance{})
+	p, err := infer.Draft(ctx, session, inputs[0], inputs[1], guidance)
 	if err != nil {
 		return err
 	}
@@ -101,6 +119,33 @@ func (c *command) initRecipe(ctx context.Context, left, right, out string, force
 	stdout := &stickyWriter{w: c.env.Stdout}
 	fmt.Fprintf(stdout, "wrote %s\n\n  kalla run %s\n", printable(out), shellQuote(out))
 	return stdout.failure()
+}
+
+// examples reads what a person has said of pairs of records.
+func (c *command) examples(name string) (infer.Guidance, error) {
+	if name == "" {
+		return infer.Guidance{}, nil
+	}
+	fault := func(why string, err error) error {
+		return &kalla.Error{Code: kalla.CodeUsage, Op: "reading examples", Where: name, Why: why, Err: err,
+			Hint: `write a list like [{"left": {"invoice": "INV-1"}, "right": {"payment": "P-7"}, "match": true}]`}
+	}
+	data, err := os.ReadFile(c.path(name))
+	if err != nil {
+		return infer.Guidance{}, fault("", err)
+	}
+	var list []infer.Example
+	d := json.NewDecoder(strings.NewReader(string(data)))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&list); err != nil {
+		return infer.Guidance{}, fault("it is not such a list: "+strings.TrimPrefix(err.Error(), "json: "), err)
+	}
+	for i, e := range list {
+		if len(e.Left) == 0 || len(e.Right) == 0 {
+			return infer.Guidance{}, fault(fmt.Sprintf("example %d names no record of one side", i+1), nil)
+		}
+	}
+	return infer.Guidance{Examples: list}, nil
 }
 
 func alreadyThere(out string) error {
@@ -163,6 +208,10 @@ func writeEvidence(w io.Writer, p palette, draft *infer.Proposal, termWidth int)
 		for _, x := range e.CounterExamples {
 			wrap("      ", "but "+x, p.dim)
 		}
+	}
+	for _, l := range draft.Lessons {
+		fmt.Fprintln(w, "  "+p.dim(fmt.Sprintf("example %d: %s", l.Example+1, strings.ReplaceAll(string(l.Verdict), "_", " "))))
+		wrap("    ", l.Text, plain)
 	}
 	fmt.Fprintln(w)
 	g := newGrid(toLeft, toRight, toRight, toRight)
