@@ -49,7 +49,7 @@ func TestEnginesAgree(t *testing.T) {
 	seed := number("KALLA_DIFFERENTIAL_SEED", 1)
 	drawn, withSQL := rapid.Custom(gen.Draw), rapid.Custom(gen.DrawSQL)
 	on := openCluster(t)
-	for n := seed; n < seed+number("KALLA_DIFFERENTIAL", 8); n++ {
+	for n := seed; n < seed+number("KALLA_DIFFERENTIAL", 4); n++ {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			c := drawn.Example(n)
 			if n%2 == 1 {
