@@ -196,9 +196,12 @@ func (r *run) write(ctx context.Context, w *evidence.Writer, files map[string]ev
 
 // writeFile writes one table of the evidence: a file, or the parts that the workers of a cluster write.
 func (r *run) writeFile(ctx context.Context, w *evidence.Writer, f match.File, files map[string]evidence.File) error {
-	any, err := engine.Any(ctx, r.session, f)
-	if err != nil {
-		return engine.StepError("writing "+f.Name, err)
+	some := true // as far as the file's own query for that tells
+	if f.Any != "" {
+		var err error
+		if some, err = engine.Ask(ctx, r.session, f.Any); err != nil {
+			return engine.StepError("writing "+f.Name, err)
+		}
 	}
 	schema, err := r.session.Columns(ctx, f.Query)
 	if err != nil {
@@ -213,7 +216,7 @@ func (r *run) writeFile(ctx context.Context, w *evidence.Writer, f match.File, f
 	onCluster, ok := r.session.(*clusterSession)
 	if !ok {
 		query := f.Query
-		if !any {
+		if !some {
 			query = "SELECT * FROM (" + query + ") x WHERE FALSE"
 		}
 		rows, err := r.session.WriteParquet(ctx, query, w.Path(f.Name))
@@ -221,7 +224,7 @@ func (r *run) writeFile(ctx context.Context, w *evidence.Writer, f match.File, f
 		return engine.StepError("writing "+f.Name, err)
 	}
 	var parts []engine.Part
-	if any {
+	if some {
 		if parts, err = onCluster.WriteParts(ctx, f.Query, f.Name); err != nil {
 			return engine.StepError("writing "+f.Name, err)
 		}

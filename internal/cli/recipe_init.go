@@ -61,15 +61,14 @@ type draftOptions struct {
 }
 
 func (c *command) initRecipe(ctx context.Context, left, right string, o draftOptions) error {
-	out, force := o.out, o.force
-	file := c.path(out)
-	if out != "" && !force {
+	file := c.path(o.out)
+	if o.out != "" && !o.force {
 		if _, err := os.Stat(file); err == nil {
-			return alreadyThere(out)
+			return alreadyThere(o.out)
 		}
 	}
 	dir := c.env.Dir
-	if out != "" {
+	if o.out != "" {
 		dir = filepath.Dir(file)
 	}
 	var inputs [2]engine.Input
@@ -105,19 +104,19 @@ func (c *command) initRecipe(ctx context.Context, left, right string, o draftOpt
 	}
 	w := &stickyWriter{w: c.env.Stderr}
 	writeEvidence(w, c.palette(c.env.StderrTerminal), p, c.env.Width)
-	if out == "" {
+	if o.out == "" {
 		w := &stickyWriter{w: c.env.Stdout}
 		_, _ = w.Write(data)
 		return w.failure()
 	}
-	if err := writeRecipe(file, data, force); err != nil {
+	if err := writeRecipe(file, data, o.force); err != nil {
 		if errors.Is(err, fs.ErrExist) {
-			return alreadyThere(out)
+			return alreadyThere(o.out)
 		}
-		return &kalla.Error{Code: kalla.CodeUsage, Op: "writing recipe", Where: out, Hint: "choose a folder that is there and can be written", Err: err}
+		return &kalla.Error{Code: kalla.CodeUsage, Op: "writing recipe", Where: o.out, Hint: "choose a folder that is there and can be written", Err: err}
 	}
 	stdout := &stickyWriter{w: c.env.Stdout}
-	fmt.Fprintf(stdout, "wrote %s\n\n  kalla run %s\n", printable(out), shellQuote(out))
+	fmt.Fprintf(stdout, "wrote %s\n\n  kalla run %s\n", printable(o.out), shellQuote(o.out))
 	return stdout.failure()
 }
 
@@ -130,12 +129,13 @@ func (c *command) examples(name string) (infer.Guidance, error) {
 		return &kalla.Error{Code: kalla.CodeUsage, Op: "reading examples", Where: name, Why: why, Err: err,
 			Hint: `write a list like [{"left": {"invoice": "INV-1"}, "right": {"payment": "P-7"}, "match": true}]`}
 	}
-	data, err := os.ReadFile(c.path(name))
+	f, err := os.Open(c.path(name))
 	if err != nil {
 		return infer.Guidance{}, fault("", err)
 	}
+	defer f.Close()
 	var list []infer.Example
-	d := json.NewDecoder(strings.NewReader(string(data)))
+	d := json.NewDecoder(f)
 	d.DisallowUnknownFields()
 	if err := d.Decode(&list); err != nil {
 		return infer.Guidance{}, fault("it is not such a list: "+strings.TrimPrefix(err.Error(), "json: "), err)

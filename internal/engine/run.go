@@ -87,14 +87,15 @@ func (r *runner) node(ctx context.Context, n match.Node, loop *rounds) error {
 			}
 		}
 	case match.Guard:
-		got, known, err := r.counted(ctx, n.Name, n.Query)
+		var got int64
+		err := r.watched(ctx, n.Name, func(ctx context.Context) (err error) {
+			var known bool
+			if got, known, err = countRows(ctx, r.s, n.Query); known || err != nil {
+				return err
+			}
+			return QueryRow(ctx, r.s, n.Query, &got)
+		})
 		if err != nil {
-			return err
-		}
-		if known {
-			return guard(n, got)
-		}
-		if err := r.watched(ctx, n.Name, func(ctx context.Context) error { return QueryRow(ctx, r.s, n.Query, &got) }); err != nil {
 			return err
 		}
 		return guard(n, got)
@@ -126,13 +127,22 @@ func (r *runner) decide(ctx context.Context, n match.If, loop *rounds) (bool, er
 	return r.ask(ctx, n.Name, loop.apply(n.Query))
 }
 
-// ask runs a query that gives one boolean.
-func (r *runner) ask(ctx context.Context, name, query string) (bool, error) {
-	if n, known, err := r.counted(ctx, name, query); known || err != nil {
+// ask runs a query that gives one boolean, as a step.
+func (r *runner) ask(ctx context.Context, name, query string) (yes bool, err error) {
+	err = r.watched(ctx, name, func(ctx context.Context) error {
+		yes, err = Ask(ctx, r.s, query)
+		return err
+	})
+	return yes, err
+}
+
+// Ask runs a query that gives one boolean, unless the session knows the answer; NULL is false.
+func Ask(ctx context.Context, s Session, query string) (bool, error) {
+	if n, known, err := countRows(ctx, s, query); known || err != nil {
 		return n > 0, err
 	}
 	var yes sql.NullBool
-	err := r.watched(ctx, name, func(ctx context.Context) error { return QueryRow(ctx, r.s, query, &yes) })
+	err := QueryRow(ctx, s, query, &yes)
 	return yes.Bool, err
 }
 
@@ -143,33 +153,12 @@ type RowCounter interface {
 	CountRows(ctx context.Context, query string) (n int64, known bool, err error)
 }
 
-func (r *runner) counted(ctx context.Context, name, query string) (n int64, known bool, err error) {
-	err = r.watched(ctx, name, func(ctx context.Context) error {
-		n, known, err = countRows(ctx, r.s, query)
-		return err
-	})
-	return n, known, err
-}
-
 func countRows(ctx context.Context, s Session, query string) (n int64, known bool, err error) {
 	c, ok := s.(RowCounter)
 	if !ok {
 		return 0, false, nil
 	}
 	return c.CountRows(ctx, query)
-}
-
-// Any reports whether a file has rows, as far as its own query for that tells.
-func Any(ctx context.Context, s Session, f match.File) (bool, error) {
-	if f.Any == "" {
-		return true, nil
-	}
-	if n, known, err := countRows(ctx, s, f.Any); known || err != nil {
-		return n > 0, err
-	}
-	var any bool
-	err := QueryRow(ctx, s, f.Any, &any)
-	return any, err
 }
 
 type stepKey struct{}

@@ -107,8 +107,8 @@ func (c *compiler) output(plan *Plan) error {
 
 const reasonSQL = "CASE WHEN u.kalla_bad THEN 'bad_key' ELSE coalesce(k.reason, 'no_candidate') END"
 
-// byPass picks a constant per pass.
-func byPass(of string, values []string) string {
+// nth picks one of the values by a number from 1, such as that of a pass.
+func nth(of string, values []string) string {
 	if len(values) == 1 {
 		return values[0]
 	}
@@ -139,7 +139,7 @@ func (c *compiler) matchID(pass, leader string) (expr, join string) {
 		}
 		ids = append(ids, id)
 	}
-	return byPass(pass, ids), join
+	return nth(pass, ids), join
 }
 
 func (c *compiler) fromMatches(join string) string {
@@ -189,7 +189,7 @@ func (c *compiler) matchedFile() File {
 		cardinality = append(cardinality, c.d.Text(card))
 	}
 	cols := &selection{d: c.d}
-	cols.computed(id, "match_id", byPass("r.kalla_pass", pass), "pass", byPass("r.kalla_pass", cardinality), "cardinality",
+	cols.computed(id, "match_id", nth("r.kalla_pass", pass), "pass", nth("r.kalla_pass", cardinality), "cardinality",
 		confidence, "confidence", "r.kalla_ambiguous", "ambiguous")
 	for _, side := range []kalla.Side{kalla.Left, kalla.Right} {
 		for _, col := range c.shown(side) {
@@ -300,7 +300,7 @@ func (c *compiler) candidatesFile() File {
 	of := func(l, r string) string { return "CASE WHEN m.side = 'left' THEN " + l + " ELSE " + r + " END" }
 	l, r := c.keyText(kalla.Left, "l"), c.keyText(kalla.Right, "r")
 	cols := &selection{d: c.d}
-	cols.computed(byPass("m.pass", pass), "pass", "m.side", "side", of(l, r), "key", of(r, l), "rival_key", "m.chosen", "chosen")
+	cols.computed(nth("m.pass", pass), "pass", "m.side", "side", of(l, r), "key", of(r, l), "rival_key", "m.chosen", "chosen")
 	for _, m := range c.measures() {
 		cols.computed(m.sql, "diff_"+m.name)
 	}
@@ -345,29 +345,25 @@ func (c *compiler) amounts(side kalla.Side) []kalla.Column {
 // The three figures come from three different tables, so that they prove something. Each table is
 // read once, into one row, whatever the number of measures: not every engine keeps what WITH names.
 func (c *compiler) totals(side kalla.Side) string {
-	aggregates, figures := []string{"count(*) AS f0"}, []string{c.d.Text(CountMeasure)}
+	aggregates, names, rows := []string{"count(*) AS f1"}, []string{c.d.Text(CountMeasure)}, []string{"(1)"}
 	for i, a := range c.amounts(side) {
-		aggregates = append(aggregates, fmt.Sprintf("coalesce(%s, 0) AS f%d", c.d.Sum(c.exact("s."+c.d.Ident(a.Name), a.Type)), i+1))
-		figures = append(figures, c.d.Text(a.Name))
+		aggregates = append(aggregates, fmt.Sprintf("coalesce(%s, 0) AS f%d", c.d.Sum(c.exact("s."+c.d.Ident(a.Name), a.Type)), i+2))
+		names = append(names, c.d.Text(a.Name))
+		rows = append(rows, fmt.Sprintf("(%d)", i+2))
 	}
-	pick := func(from string) string {
-		var b strings.Builder
-		for i := range figures {
-			fmt.Fprintf(&b, " WHEN %d THEN CAST(%s.f%d AS VARCHAR)", i, from, i)
+	figure := func(from string) string {
+		texts := make([]string, len(names))
+		for i := range names {
+			texts[i] = fmt.Sprintf("CAST(%s.f%d AS VARCHAR)", from, i+1)
 		}
-		return "CASE v.i" + b.String() + " END"
+		return nth("v.i", texts)
 	}
-	var name, rows []string
-	for i, f := range figures {
-		name = append(name, fmt.Sprintf("WHEN %d THEN %s", i, f))
-		rows = append(rows, fmt.Sprintf("(%d)", i))
-	}
-	return expand(`SELECT '{side}' AS side, CASE v.i {name} END AS measure, {t} AS total, {m} AS matched, {u} AS unmatched
+	return expand(`SELECT '{side}' AS side, {name} AS measure, {t} AS total, {m} AS matched, {u} AS unmatched
 FROM (SELECT {agg} FROM {src} s) t
 CROSS JOIN (SELECT {agg} FROM {src} s WHERE s.{id} IN (SELECT {a}_id FROM kalla_matches)) m
 CROSS JOIN (SELECT {agg} FROM {unmatched} s) u CROSS JOIN (VALUES {rows}) v(i)
 UNION ALL SELECT '{side}', {bad_measure}, CAST(count(*) AS VARCHAR), '0', CAST(count(*) AS VARCHAR) FROM {bad}`,
-		"name", strings.Join(name, " "), "t", pick("t"), "m", pick("m"), "u", pick("u"), "agg", list(aggregates), "src", table(side), "id", c.d.RowID(), "a", alias(side),
+		"name", nth("v.i", names), "t", figure("t"), "m", figure("m"), "u", figure("u"), "agg", list(aggregates), "src", table(side), "id", c.d.RowID(), "a", alias(side),
 		"unmatched", unmatchedTable(side), "rows", list(rows), "bad_measure", c.d.Text(BadKeyMeasure), "bad", badTable(side), "side", string(side))
 }
 
