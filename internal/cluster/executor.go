@@ -80,7 +80,7 @@ func (e *Executor) serve(l net.Listener) {
 	case <-e.node.Done(): // it never came up, or it was stopped
 		e.err = e.node.err
 		_ = e.server.Close() // nobody can be answered any more
-		<-served //nolint:errcheck // it says that the server was closed
+		<-served             //nolint:errcheck // it says that the server was closed
 	}
 }
 
