@@ -53,6 +53,8 @@ export default defineConfig(({ mode }) => ({
           include: ['test/journeys/**/*.test.ts'],
           testTimeout: 60_000,
           hookTimeout: 120_000,
+          // A browser beside servers on a small machine: what fails once is told as a retry, what fails twice fails.
+          retry: 1,
         },
       },
     ],
