@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"math/big"
 	"regexp"
 	"slices"
@@ -62,26 +63,51 @@ func pick(n int64) rune {
 	return rune(x.Int64())
 }
 
-// unmask puts values back in the place of tokens in JSON that a model wrote: in
+// Unmask puts values back in the place of tokens in JSON that a model wrote: in
 // the fields that hold values of records, and nowhere else, where a word may look like a token.
-func (m Masks) unmask(input json.RawMessage) json.RawMessage {
+func (m Masks) Unmask(input json.RawMessage) json.RawMessage {
 	v, ok := decoded(input)
 	if len(m) == 0 || !ok {
 		return input
 	}
-	value := func(s string) any {
-		if value, ok := m[s]; ok {
-			return value
+	if fields, ok := v.(map[string]any); ok {
+		if document, ok := fields["document"].(string); ok {
+			fields["document"] = m.unmaskRecipe(document)
 		}
-		parts := strings.Split(s, "|") // of a key of several columns
-		for i := range parts {
-			if value, ok := m[parts[i]]; ok {
-				parts[i] = value
-			}
+		fields["examples"] = walk(fields["examples"], true, func(s string) any { return m.value(s) })
+		if fields["examples"] == nil {
+			delete(fields, "examples")
 		}
-		return strings.Join(parts, "|")
 	}
-	return json.RawMessage(encode(walk(v, false, value)))
+	return json.RawMessage(encode(walk(v, false, func(s string) any { return m.value(s) })))
+}
+
+// value is what a token stands for, or a key of several columns made of tokens; what is no token stays.
+func (m Masks) value(s string) string {
+	if value, ok := m[s]; ok {
+		return value
+	}
+	parts := strings.Split(s, "|")
+	for i := range parts {
+		if value, ok := m[parts[i]]; ok {
+			parts[i] = value
+		}
+	}
+	return strings.Join(parts, "|")
+}
+
+// unmaskRecipe puts values in the place of tokens in the filters of a recipe. One without is as it was written.
+func (m Masks) unmaskRecipe(document string) string {
+	found := false
+	text := plain(document, func(_, s string) string {
+		value := m.value(s)
+		found = found || value != s
+		return value
+	})
+	if !found {
+		return document
+	}
+	return text
 }
 
 // decoded is a JSON value whose numbers are as they were written.
@@ -305,6 +331,19 @@ func (v *veil) explained(r *Explained) *Explained {
 		rec.Unmatched = &u
 	}
 	return &Explained{r.RunID, &rec}
+}
+
+// MaskError is an error as a model may see it that sees no values; see Mask.
+func MaskError(err error, masks Masks) error {
+	e, ok := errors.AsType[*kalla.Error](err)
+	if !ok || e.Code == kalla.CodeInternal {
+		return err // told as a fault of Kalla's own, without what it says
+	}
+	why := maskError(err, masks, false)
+	if faults, ok := errors.AsType[kalla.Faults](err); ok && e.Code == kalla.CodeRecipe {
+		why += "\n" + maskError(faults, masks, false)
+	}
+	return &kalla.Error{Code: e.Code, Why: why, Hint: e.Hint}
 }
 
 // maskError is what a model may see of an error: what a source holds may be

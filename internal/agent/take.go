@@ -19,7 +19,7 @@ func (t *turn) dispatch(ctx context.Context, call ToolCall) (any, error) {
 	if err := w.refuse(call.Name); err != nil {
 		return nil, err
 	}
-	input, err := t.filledIn(call.Name, t.masks().unmask(call.Input))
+	input, err := t.filledIn(call.Name, t.masks().Unmask(call.Input))
 	if err != nil {
 		return nil, err
 	}

@@ -107,7 +107,7 @@ func TestMasks(t *testing.T) {
 					Value []any
 				}
 			}
-			text := masks.unmask(input)
+			text := masks.Unmask(input)
 			if err := json.Unmarshal(text, &back); err != nil || back.Key != value+"|"+value || back.Conditions[0].Value[0] != value || back.Conditions[0].Op != token || !strings.Contains(string(text), "12345678901234567.89") {
 				t.Fatalf("%s comes back as %+v", input, back)
 			}

@@ -20,7 +20,7 @@ const apiTokenEnv = "KALLA_TOKEN"
 
 func (c *command) mcpCommand() *cobra.Command {
 	var server, dir, tokenFile string
-	var readOnly bool
+	var readOnly, masked bool
 	cmd := &cobra.Command{
 		Use:   "mcp",
 		Short: "Serve the assistant's tools to other assistants (MCP)",
@@ -32,7 +32,8 @@ machine: they look at sources, draft and test recipes, save and run them, and ex
   kalla mcp --dir DIR         no app: the files in a folder, and nothing else
 
 With --dir, recipes are YAML files in the folder and evidence goes to kalla-data/runs in it, as with kalla run.
-Whatever a tool shows, the assistant's model sees. An app serves the same at /mcp over HTTP. How assistants are
+Whatever a tool shows, the assistant's model sees; with --mask tokens of the same shape stand in the place of
+values, equal where those are. An app serves the same at /mcp over HTTP. How assistants are
 set up: docs/mcp.md.`,
 		Example: `  kalla mcp --dir ~/reconciliation
   KALLA_TOKEN=kalla_… kalla mcp --server https://kalla.example.com`,
@@ -42,11 +43,11 @@ set up: docs/mcp.md.`,
 			case dir != "" && server != "":
 				return usage("--dir", "with --server the app says which sources there are", "give one of the two")
 			case dir != "":
-				return c.mcpFolder(cmd.Context(), c.path(dir), readOnly)
+				return c.mcpFolder(cmd.Context(), c.path(dir), readOnly, masked)
 			case readOnly:
 				return usage("--read-only", "at an app the token says what may be done", "make a token with the scope read only")
 			}
-			return c.mcpApp(cmd.Context(), server, tokenFile)
+			return c.mcpApp(cmd.Context(), server, tokenFile, masked)
 		},
 	}
 	cmd.Flags().StringVar(&server, "server", "", "the app to speak to: http://localhost:3000")
@@ -56,13 +57,14 @@ set up: docs/mcp.md.`,
 	cmd.Flags().StringVar(&tokenFile, "token-file", "", "file with the API token (or "+apiTokenEnv+")")
 	takes(cmd, "token-file", "PATH")
 	cmd.Flags().BoolVar(&readOnly, "read-only", false, "with --dir: leave out the tools that save and run")
+	cmd.Flags().BoolVar(&masked, "mask", false, "show tokens in the place of the values of records")
 	addSettingFlags(cmd, keyData, keyMemory, keyThreads, keyTempDir, keyLogFormat)
 	acceptDataDir(cmd)
 	return cmd
 }
 
 // mcpFolder serves what works on a folder.
-func (c *command) mcpFolder(ctx context.Context, dir string, readOnly bool) error {
+func (c *command) mcpFolder(ctx context.Context, dir string, readOnly, masked bool) error {
 	log := c.loggerTo(c.env.Stderr, slog.LevelWarn)
 	folder, err := app.OpenFolder(ctx, app.FolderConfig{Dir: dir, Limits: c.limits(), Log: log})
 	if err != nil {
@@ -71,12 +73,12 @@ func (c *command) mcpFolder(ctx context.Context, dir string, readOnly bool) erro
 	tools := slices.DeleteFunc(agent.Tools(folder), func(t agent.Tool) bool {
 		return t.Name == agent.ToolRequestUpload || t.Writes && readOnly
 	})
-	err = mcp.New(mcp.Config{Version: app.Version, Services: folder, Tools: tools, Log: log}).ServeStdio(ctx, c.env.Stdin, c.env.Stdout)
+	err = mcp.New(mcp.Config{Version: app.Version, Services: folder, Tools: tools, Masked: masked, Log: log}).ServeStdio(ctx, c.env.Stdin, c.env.Stdout)
 	return errors.Join(err, folder.Close(ctx))
 }
 
 // mcpApp serves what an app serves: that of this machine where none is named.
-func (c *command) mcpApp(ctx context.Context, server, tokenFile string) error {
+func (c *command) mcpApp(ctx context.Context, server, tokenFile string, masked bool) error {
 	token, _ := c.env.LookupEnv(apiTokenEnv)
 	if tokenFile != "" {
 		var err error
@@ -95,5 +97,5 @@ func (c *command) mcpApp(ctx context.Context, server, tokenFile string) error {
 	if token == "" {
 		return usage(apiTokenEnv, "it is not set, and "+server+" wants an API token", "make one on the app's page Settings, with the scopes read, write and runs")
 	}
-	return mcp.Bridge(ctx, app.Version, server, token, c.env.Stdin, c.env.Stdout)
+	return mcp.Bridge(ctx, app.Version, server, token, masked, c.env.Stdin, c.env.Stdout)
 }

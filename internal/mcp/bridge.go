@@ -15,8 +15,8 @@ import (
 )
 
 // Bridge serves over a pair of streams what an app serves at a URL, with the
-// API token of one of its users. Errors are *kalla.Error; the end of the streams is none.
-func Bridge(ctx context.Context, version, app, token string, in io.Reader, out io.Writer) error {
+// API token of one of its users; masked asks it for tokens in the place of values. Errors are *kalla.Error; the end of the streams is none.
+func Bridge(ctx context.Context, version, app, token string, masked bool, in io.Reader, out io.Writer) error {
 	const op = "connecting to the app"
 	b := &bridge{waiting: map[string]func(*sdk.ProgressNotificationParams){}}
 	far := sdk.NewClient(&sdk.Implementation{Name: "kalla", Version: version}, &sdk.ClientOptions{
@@ -27,8 +27,12 @@ func Bridge(ctx context.Context, version, app, token string, in io.Reader, out i
 	transport.Proxy = nil // the environment is not this package's to read
 	defer transport.CloseIdleConnections()
 	auth := &bearer{next: transport, token: token}
+	endpoint := strings.TrimSuffix(app, "/") + "/mcp"
+	if masked {
+		endpoint += "?" + maskedParam + "=" + maskedValue
+	}
 	session, err := far.Connect(ctx, &sdk.StreamableClientTransport{
-		Endpoint: strings.TrimSuffix(app, "/") + "/mcp", DisableStandaloneSSE: true, MaxRetries: -1,
+		Endpoint: endpoint, DisableStandaloneSSE: true, MaxRetries: -1,
 		HTTPClient: &http.Client{Transport: auth, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 	}, nil)
 	if err == nil {

@@ -36,6 +36,11 @@ type Config struct {
 	// Permit says who may call a tool, by the context of the request; an error is
 	// the answer to a call, and a tool that may not be called is not listed. Nil permits all.
 	Permit func(ctx context.Context, t agent.Tool) error
+	// Masked shows tokens in the place of the values of records to every client;
+	// over HTTP a client asks for it with ?values=masked.
+	Masked bool
+	// Caller tells apart who calls, by the context of the request, so that each has tokens of their own. Nil takes all for one.
+	Caller func(ctx context.Context) string
 	Log    *slog.Logger // nil logs nothing
 }
 
@@ -43,6 +48,7 @@ type Config struct {
 type Server struct {
 	cfg    Config
 	server *sdk.Server
+	veils  veils
 }
 
 // New makes a server of tools.
@@ -53,7 +59,10 @@ func New(cfg Config) *Server {
 	if cfg.Permit == nil {
 		cfg.Permit = func(context.Context, agent.Tool) error { return nil }
 	}
-	s := &Server{cfg: cfg, server: newServer(cfg.Version, instructions)}
+	if cfg.Caller == nil {
+		cfg.Caller = func(context.Context) string { return "" }
+	}
+	s := &Server{cfg: cfg, server: newServer(cfg.Version, instructions), veils: veils{of: map[string]agent.Masks{}}}
 	for _, t := range append(slices.Clone(cfg.Tools), s.getRun()) {
 		s.server.AddTool(described(t), s.handler(t))
 	}
@@ -121,7 +130,13 @@ func (s *Server) call(ctx context.Context, t agent.Tool, req *sdk.CallToolReques
 	if err := s.cfg.Permit(ctx, t); err != nil {
 		return nil, err
 	}
-	out, err := t.Call(ctx, req.Params.Arguments)
+	call := t.Call
+	if masked, _ := ctx.Value(maskedKey{}).(bool); masked || s.cfg.Masked {
+		call = func(ctx context.Context, input json.RawMessage) (any, error) {
+			return s.veils.call(ctx, s.cfg.Caller(ctx), t, input)
+		}
+	}
+	out, err := call(ctx, req.Params.Arguments)
 	if err != nil {
 		return nil, err
 	}
@@ -167,7 +182,7 @@ func (s *Server) Handler() http.Handler {
 		Stateless: true, PropagateRequestCancellation: true, DisableLocalhostProtection: true,
 	})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), requestKey{}, r.Context())))
+		h.ServeHTTP(w, r.WithContext(context.WithValue(asked(r), requestKey{}, r.Context())))
 	})
 }
 

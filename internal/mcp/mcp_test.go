@@ -167,7 +167,7 @@ var ways = map[string]func(t *testing.T, f *fixture) sdk.Transport{
 	"bridge": func(t *testing.T, f *fixture) sdk.Transport {
 		url := app(t, f)
 		return pipes(t, func(ctx context.Context, in io.Reader, out io.Writer) error {
-			return mcp.Bridge(ctx, "1", url, token, in, out)
+			return mcp.Bridge(ctx, "1", url, token, false, in, out)
 		})
 	},
 }
@@ -254,7 +254,7 @@ func TestBridgeRefused(t *testing.T) {
 		"another server": {other.URL, token, "404"},
 		"nobody":         {"http://127.0.0.1:1", token, "cannot be reached"},
 	} {
-		err := mcp.Bridge(t.Context(), "1", x.url, x.token, strings.NewReader(""), io.Discard)
+		err := mcp.Bridge(t.Context(), "1", x.url, x.token, false, strings.NewReader(""), io.Discard)
 		e, ok := errors.AsType[*kalla.Error](err)
 		if !ok || !strings.Contains(e.Why, x.why) || e.Hint == "" || strings.Contains(err.Error(), x.token) {
 			t.Errorf("%s: %v", name, err)

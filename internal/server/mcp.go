@@ -29,6 +29,12 @@ func (s *Server) mcp() http.Handler {
 			}
 			return may(ctx, "calling "+t.Name, perm)
 		},
+		Caller: func(ctx context.Context) string {
+			if p := auth.PrincipalOf(ctx); p != nil {
+				return p.User.ID
+			}
+			return ""
+		},
 	}).Handler()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch p := auth.PrincipalOf(r.Context()); {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"kalla/internal/agent"
+	"kalla/internal/job"
 	"kalla/internal/mcp"
 	"kalla/internal/server/auth"
 )
@@ -134,6 +136,8 @@ func TestMCP(t *testing.T) {
 		t.Errorf("later it is %+v", again)
 	}
 
+	s.maskedTools(t, payments)
+
 	// What a token may not do is neither listed nor done, and it is said why.
 	s.mustCreateUser("viewer@example.com", "viewer")
 	viewer := s.signIn("viewer@example.com")
@@ -160,6 +164,51 @@ func TestMCP(t *testing.T) {
 	}
 	if runs := want[[]any](t, s.call(http.MethodGet, "/api/runs", nil), http.StatusOK); len(runs) != 1 {
 		t.Errorf("%d runs", len(runs))
+	}
+}
+
+// maskedTools: a client that asks for it sees no value of a record, and works with the tokens that it sees instead.
+func (s *site) maskedTools(t *testing.T, payments string) {
+	t.Helper()
+	content, err := os.ReadFile(payments)
+	check(t, err)
+	values := map[string]bool{}
+	for line := range strings.Lines(string(content)) {
+		for field := range strings.SplitSeq(strings.TrimSpace(line), ",") {
+			if len(field) > 4 && strings.ContainsAny(field, "0123456789") {
+				values[field] = true
+			}
+		}
+	}
+	transport := &http.Transport{}
+	t.Cleanup(transport.CloseIdleConnections)
+	session, err := sdk.NewClient(&sdk.Implementation{Name: "test", Version: "1"}, nil).Connect(t.Context(), &sdk.StreamableClientTransport{
+		Endpoint: s.URL + "/mcp?values=masked", MaxRetries: -1, HTTPClient: &http.Client{Transport: withToken{transport, s.token}},
+	}, nil)
+	check(t, err)
+	defer session.Close()
+	c := &tools{ClientSession: session, t: t}
+	var preview agent.SourceData
+	c.must(agent.ToolPreview, map[string]any{"source": "payments"}, &preview)
+	for _, row := range preview.Rows {
+		for _, value := range row {
+			if value != nil && values[*value] {
+				t.Errorf("a masked preview shows %s", *value)
+			}
+		}
+	}
+	key := slices.IndexFunc(preview.Columns, func(c job.Column) bool { return c.Name == "payment_id" })
+	if key < 0 || len(preview.Rows) < 3 {
+		t.Fatalf("the preview has %d rows and no payment_id: %v", len(preview.Rows), preview.Columns)
+	}
+	token := *preview.Rows[2][key]
+	var scoped agent.SourceData
+	c.must(agent.ToolLoadScoped, map[string]any{"source": "payments", "conditions": []any{map[string]any{"column": "payment_id", "op": "eq", "value": token}}}, &scoped)
+	if len(scoped.Rows) != 1 || *scoped.Rows[0][key] != token {
+		t.Errorf("the record of %s is %v", token, scoped.Rows)
+	}
+	if failed := c.call(agent.ToolExplainRecord, map[string]any{"recipe_id": "by-mcp", "side": "right", "key": token}, nil); failed != "" {
+		t.Errorf("the record of %s is not explained: %s", token, failed)
 	}
 }
 
