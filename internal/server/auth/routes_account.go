@@ -187,14 +187,14 @@ type oidcFinishInput struct {
 
 func (s *Service) oidcFinish(ctx context.Context, in *oidcFinishInput) (*redirect, error) {
 	req := requestOf(ctx)
-	if s.attempts.attempt(req.addr, "") > 0 { // each asks the issuer
-		return toSignIn("too_many", "/"), nil
-	}
 	f := flow{in.Plain.Value}
 	if req.secure {
 		f = flow{in.Secure.Value}
 	}
 	_, path := f.parts()
+	if s.attempts.attempt(req.addr, "") > 0 { // each asks the issuer
+		return toSignIn("too_many", path), nil
+	}
 	done := cookie(flowCookie(req.secure), "", req.secure, 0)
 	who, err := s.oidc.finish(ctx, f, in.State, in.Code, in.Error)
 	var user *state.User

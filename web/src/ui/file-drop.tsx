@@ -63,10 +63,10 @@ function useDropAnywhere(area: RefObject<HTMLElement | null>, take: (files: Iter
     }
     const listening = new AbortController()
     const { signal } = listening
-    window.addEventListener('dragover', on.dragover, { signal })
-    window.addEventListener('dragleave', on.dragleave, { signal })
-    window.addEventListener('drop', on.drop, { signal })
-    window.addEventListener('paste', on.paste, { signal })
+    document.addEventListener('dragover', on.dragover, { signal })
+    document.addEventListener('dragleave', on.dragleave, { signal })
+    document.addEventListener('drop', on.drop, { signal })
+    document.addEventListener('paste', on.paste, { signal })
     return () => listening.abort()
   }, [area])
   return over

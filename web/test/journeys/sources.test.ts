@@ -115,6 +115,17 @@ test('a file is dropped anywhere on the page; what is no file is not taken', asy
   expect(await page.getByRole('list', { name: 'Files' }).getByRole('listitem').count()).toBe(0)
   await drop('file', 'id,amount\n1,2.50\n')
   await page.getByRole('region', { name: 'First rows of dropped.csv' }).getByText('2.50').waitFor()
+
+  // Where no page takes it, the browser does not either: it would open it in place of the app.
+  await page.goto(`${kalla.url}/runs`)
+  const left = await page.getByRole('heading', { level: 1 }).evaluate((heading) => {
+    const dataTransfer = new DataTransfer()
+    dataTransfer.items.add(new File(['a'], 'stray.csv'))
+    return ['dragover', 'drop'].map((name) =>
+      heading.dispatchEvent(new DragEvent(name, { dataTransfer, bubbles: true, cancelable: true })),
+    )
+  })
+  expect(left).toEqual([false, false]) // of each, the browser's own way was prevented
   expect(errors).toEqual([])
   await context.close()
 })
