@@ -74,6 +74,11 @@ lint: ## golangci-lint: imports point down, money is no float, errors are wrappe
 fuzz: compiler ## each fuzz target for FUZZTIME (60s)
 	@scripts/fuzz.sh $(FUZZTIME)
 
+.PHONY: test-deploy
+test-deploy: ## build the images, bring the compose files up, reconcile, take them down; needs root, Docker with compose, debootstrap, jq
+	@deploy/test/images.sh
+	@deploy/test/up.sh
+
 .PHONY: bench
 bench: build ## measure against a plain DuckDB script: WORKLOADS="cold10k csv1m"
 	go run ./bench $(WORKLOADS)
