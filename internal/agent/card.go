@@ -33,8 +33,9 @@ const (
 
 	ActUploaded Action = "uploaded" // upload_request: Upload names the confirmed upload, which becomes a source
 
-	ActKeep Action = "keep" // rule_summary: the rules in Rules stay dropped, all others are kept
-	ActDrop Action = "drop" // rule_summary: draft again without the rules in Rules
+	ActKeep    Action = "keep"    // rule_summary: the rules in Rules stay dropped, all others are kept
+	ActDrop    Action = "drop"    // rule_summary: draft again without the rules in Rules
+	ActRestore Action = "restore" // rule_summary: draft again with the rules in Rules, which were dropped
 
 	ActChoose Action = "choose" // choice: Option is the id of the option; rule_summary: of an alternative of a rule
 
@@ -45,9 +46,9 @@ const (
 // Click is what a person did to a card.
 type Click struct {
 	Card   string   `json:"card_id" minLength:"1" maxLength:"100"`
-	Action Action   `json:"action" enum:"accept,reject,skip,uploaded,keep,drop,choose,approve,decline"`
+	Action Action   `json:"action" enum:"accept,reject,skip,uploaded,keep,drop,restore,choose,approve,decline"`
 	Option string   `json:"option,omitempty" maxLength:"1000" doc:"Of a choice: the id of the option"`
-	Rules  []string `json:"rules,omitempty" maxItems:"200" doc:"Of a rule summary: the ids of the rules to drop"`
+	Rules  []string `json:"rules,omitempty" maxItems:"200" doc:"Of a rule summary: the ids of the rules to drop, or to take back"`
 	Upload string   `json:"upload_id,omitempty" maxLength:"100" doc:"Of an upload request: the confirmed upload"`
 	Alias  string   `json:"alias,omitempty" maxLength:"63" doc:"Of an upload request: what the source is to be called; made from the name of the file where it is missing"`
 }
@@ -117,12 +118,13 @@ type Rule struct {
 	ID      string `json:"id" doc:"The same in every draft of the same sources"`
 	Path    string `json:"path" doc:"The field of the recipe: match[0].when[1]"`
 	What    string `json:"what" doc:"In words"`
-	Support string `json:"support" doc:"What speaks for it: 98.2% of 9,310 pairs agree"`
+	Support string `json:"support" doc:"What speaks for it: 98.2% of 9,310 pairs agree; empty where that was not measured"`
 	// Agree of Of records or pairs speak for it; Of is 0 where there is nothing to count.
 	Agree           int64    `json:"agree"`
 	Of              int64    `json:"of"`
 	CounterExamples []string `json:"counter_examples,omitempty" doc:"What speaks against it"`
 	Alternatives    []Option `json:"alternatives,omitempty" doc:"What could stand in its place"`
+	Set             bool     `json:"set,omitempty" doc:"A person set its tolerance"`
 	Dropped         bool     `json:"dropped,omitempty" doc:"A person dropped it; it is not in the recipe"`
 }
 

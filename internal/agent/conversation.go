@@ -108,6 +108,8 @@ func (c *Conversation) Answer(k Click) (messageID string, err error) {
 		return "", wrong("there is no option "+k.Option, "choose one of the card's")
 	case card.Kind == CardRuleSummary && k.Action == ActChoose && !card.RuleSummary.offers(k.Option):
 		return "", wrong("there is no alternative "+k.Option, "choose one of the card's")
+	case (k.Action == ActDrop || k.Action == ActRestore) && !card.RuleSummary.lists(k.Rules, k.Action == ActRestore):
+		return "", wrong("rules names none of the card's, or one that cannot be dropped or taken back", "name them by their ids")
 	case k.Action == ActUploaded && k.Upload == "":
 		return "", wrong("upload_id is missing", "confirm the upload first")
 	}
@@ -119,7 +121,7 @@ func (c *Conversation) Answer(k Click) (messageID string, err error) {
 var clicks = map[CardKind][]Action{
 	CardMatchProposal: {ActAccept, ActReject, ActSkip},
 	CardUploadRequest: {ActUploaded, ActSkip},
-	CardRuleSummary:   {ActKeep, ActDrop, ActChoose},
+	CardRuleSummary:   {ActKeep, ActDrop, ActRestore, ActChoose},
 	CardConfirm:       {ActApprove, ActDecline},
 	CardChoice:        {ActChoose},
 }
@@ -128,6 +130,13 @@ var clicks = map[CardKind][]Action{
 func (s *RuleSummary) offers(alternative string) bool {
 	return slices.ContainsFunc(s.Rules, func(r Rule) bool {
 		return slices.ContainsFunc(r.Alternatives, func(o Option) bool { return o.ID == alternative })
+	})
+}
+
+// lists reports whether all of these are rules that are dropped, or are not, and that there are any.
+func (s *RuleSummary) lists(ids []string, dropped bool) bool {
+	return len(ids) > 0 && !slices.ContainsFunc(ids, func(id string) bool {
+		return !slices.ContainsFunc(s.Rules, func(r Rule) bool { return r.ID == id && r.Dropped == dropped })
 	})
 }
 
@@ -377,19 +386,17 @@ func (t *turn) clicked(ctx context.Context, k Click) error {
 		}
 		return t.uploaded(ctx, card.UploadRequest.Side, src)
 	case CardRuleSummary:
-		if k.Action == ActDrop && len(k.Rules) > 0 {
-			for _, id := range k.Rules {
-				if !slices.Contains(w.Without, id) {
-					w.Without = append(w.Without, id)
-				}
-			}
-			w.dropDraft()
+		switch k.Action {
+		case ActDrop:
+			w.Drop(k.Rules...)
 			return t.goOn(ctx, "draft the rules again without those that were dropped")
-		}
-		if k.Action == ActChoose {
-			w.Choose = append(w.Choose, k.Option)
-			w.dropDraft()
+		case ActRestore:
+			w.TakeBack(k.Rules...)
+			return t.goOn(ctx, "draft the rules again with those that were taken back")
+		case ActChoose:
+			w.Take(k.Option)
 			return t.goOn(ctx, "draft the rules again with the alternative that was chosen")
+		default:
 		}
 		w.Agreed = true
 		return t.goOn(ctx, "the rules are right")

@@ -59,8 +59,8 @@ var stages = []stage{
 		"Show pairs of records with propose_match, so that the person confirms or rejects them by clicking. When they have, or do not want to, go on with infer_rules."},
 	{Inference, "Rules", func(w *Work) bool { return w.Agreed && w.Draft != nil }, func(w *Work) { w.dropDraft() },
 		[]string{ToolLoadScoped, ToolProposeMatch, ToolInferRules, ToolBuildRecipe, ToolValidateRecipe, ToolRunSample}, 4,
-		"Draft the rules with infer_rules and explain the doubtful ones in plain words: what supports them, what contradicts them. The person drops rules by clicking; a tolerance that they name goes into " +
-			"build_recipe. Write SQL or YAML of your own only where no rule says it, and pass it to validate_recipe. When the person is content, go on with run_sample."},
+		"Draft the rules with infer_rules and explain the doubtful ones in plain words: what supports them, what contradicts them. The person drops rules, and takes them back, by clicking; where they " +
+			"say it in words, call infer_rules with without: the ids of all rules that are to stay dropped. A tolerance that they name goes into build_recipe. Write SQL or YAML of your own only where no rule says it, and pass it to validate_recipe. When the person is content, go on with run_sample."},
 	{Validation, "Test", func(w *Work) bool { return w.Saved != nil }, func(w *Work) { w.Tested, w.Saved, w.Run = nil, nil, "" },
 		[]string{ToolLoadScoped, ToolProposeMatch, ToolInferRules, ToolBuildRecipe, ToolValidateRecipe, ToolRunSample, ToolSaveRecipe}, 4,
 		"Back-test the draft with run_sample, and say what the figures mean: the rate, the sums, what is ambiguous, what disagrees with the person's examples. " +

@@ -46,6 +46,9 @@ func (t *turn) about() string {
 	if d := w.Draft; d != nil {
 		fmt.Fprintf(&b, "- draft: recipe %s, %d rules; the person dropped %s\n", d.RecipeID, len(d.Rules), encode(w.Without))
 	}
+	if e := w.tolerance(); e != (Edit{}) {
+		fmt.Fprintf(&b, "- tolerances that the person set: %s\n", encode(e))
+	}
 	if w.Tested != nil {
 		fmt.Fprintf(&b, "- back-test: match rate %s, disagreements %d\n", w.Tested.MatchRate, w.Tested.Disagreements)
 	}

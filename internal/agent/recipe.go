@@ -2,12 +2,8 @@ package agent
 
 import (
 	"slices"
-	"strings"
-
-	"github.com/shopspring/decimal"
 
 	"kalla"
-	"kalla/internal/job"
 	"kalla/internal/recipe"
 )
 
@@ -92,80 +88,4 @@ func plain(document string, hide func(source, value string) string) string {
 		return ""
 	}
 	return string(text)
-}
-
-// apply puts a tolerance into every condition that compares amounts, or dates.
-// Which columns are amounts the types tell: a decimal or a float on both sides.
-func (e Edit) apply(document string, left, right []job.Column) (string, error) {
-	r, err := parse(document)
-	if err != nil {
-		return "", err
-	}
-	amount, err := e.amount()
-	if err != nil {
-		return "", err
-	}
-	types := [2]map[string]string{{}, {}}
-	for i, columns := range [][]job.Column{left, right} {
-		for _, c := range columns {
-			types[i][c.Name] = c.DataType
-		}
-	}
-	both := func(c kalla.Condition, kinds ...string) bool {
-		is := func(t string) bool {
-			for _, k := range kinds {
-				if strings.HasPrefix(t, k) {
-					return true
-				}
-			}
-			return false
-		}
-		return (c.Op == "" || c.Op == kalla.OpEq) && c.Similar == nil && is(types[0][c.Left]) && is(types[1][c.Right])
-	}
-	n := 0
-	for p := range r.Match {
-		pass := &r.Match[p]
-		for i := range pass.When {
-			c := &pass.When[i]
-			w := c.Within
-			switch {
-			case amount != nil && (w != nil && (w.Absolute != nil || w.Percent != nil) || w == nil && both(*c, "decimal", "float")):
-				c.Within, c.Normalize, n = amount, nil, n+1
-			case e.Days != nil && (w != nil && w.Days != nil || w == nil && both(*c, "date", "timestamp")):
-				window := kalla.Window{From: -*e.Days, To: *e.Days}
-				if w != nil && w.Days.From >= 0 { // the right one is never earlier
-					window.From = 0
-				}
-				c.Within, c.Op, n = &kalla.Within{Days: &window}, "", n+1
-			}
-		}
-		if amount != nil && pass.Sum != nil {
-			pass.Sum.Within, n = amount, n+1
-		}
-	}
-	if n == 0 {
-		what := "amounts"
-		if e.Days != nil && amount == nil {
-			what = "dates"
-		}
-		return "", &kalla.Error{Code: kalla.CodeUsage, Op: "changing the tolerance", Why: "no rule compares " + what, Hint: "look at the rules: the tolerance may not matter, or a rule was dropped"}
-	}
-	text, err := recipe.Marshal(r)
-	return string(text), err
-}
-
-// amount is the tolerance of amounts, nil where none was named.
-func (e Edit) amount() (*kalla.Within, error) {
-	if e.Amount == "" {
-		return nil, nil
-	}
-	number, percent := strings.CutSuffix(strings.ReplaceAll(e.Amount, " ", ""), "%")
-	d, err := decimal.NewFromString(number)
-	if err != nil || d.IsNegative() || strings.ContainsAny(number, "eE") {
-		return nil, &kalla.Error{Code: kalla.CodeUsage, Op: "changing the tolerance", Where: e.Amount, Why: "it is no amount and no percentage", Hint: "write 0.05 or 1%"}
-	}
-	if percent {
-		return &kalla.Within{Percent: &d}, nil
-	}
-	return &kalla.Within{Absolute: &d}, nil
 }

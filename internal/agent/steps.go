@@ -119,27 +119,21 @@ func (t *turn) showRules(ctx context.Context) error {
 	if err := t.doing(ctx, ToolInferRules); err != nil {
 		return err
 	}
-	drafted, err := t.draft(ctx)
+	drafted, err := t.draft(ctx, Edit{})
 	if err != nil {
 		return err
 	}
 	return t.tellRules(drafted)
 }
 
-// draft drafts with all that the person has said.
-func (t *turn) draft(ctx context.Context) (*Drafted, error) {
+// draft drafts with all that the person has said. What they say now must be of some rule.
+func (t *turn) draft(ctx context.Context, now Edit) (*Drafted, error) {
 	w := &t.c.Work
-	in := BuildInput{RulesInput: w.input()}
-	for _, e := range w.Edits {
-		if e.Amount != "" {
-			in.Amount = e.Amount
-		}
-		if e.Days != nil {
-			in.Days = e.Days
-		}
-	}
-	drafted, err := build(ctx, t.Services, in)
+	drafted, err := infer(ctx, t.Services, BuildInput{RulesInput: w.input()})
 	if err != nil {
+		return nil, err
+	}
+	if err := drafted.tolerate(ctx, t.Services, w.Examples, now, w.tolerance()); err != nil {
 		return nil, err
 	}
 	return drafted, t.adopt(ctx, drafted)
@@ -169,12 +163,7 @@ func (t *turn) tellRules(d *Drafted) error {
 			t.say("One of your examples does not fit: %s.", strings.TrimSuffix(l.Text, "."))
 		}
 	}
-	rules := slices.Clone(d.Rules)
-	for _, id := range t.c.Work.Without {
-		if !slices.ContainsFunc(rules, func(r Rule) bool { return r.ID == id }) {
-			rules = append(rules, Rule{ID: id, What: strings.ReplaceAll(id, ":", ": "), Dropped: true})
-		}
-	}
+	rules := slices.Concat(d.Rules, t.dropped(d.Rules))
 	t.show(Card{Kind: CardRuleSummary, RuleSummary: &RuleSummary{Rules: rules, Lessons: d.Lessons, Left: d.Left, Right: d.Right}})
 	options := []Option{{ID: "agreed", Label: "These rules are right"}}
 	for _, s := range d.Suggestions[:min(3, len(d.Suggestions))] {
@@ -344,8 +333,9 @@ func (t *turn) do(ctx context.Context, option string) error {
 	case "agreed":
 		w.Agreed = w.Draft != nil
 	case "drop":
-		w.Without = append(w.Without, rest)
-		w.dropDraft()
+		w.Drop(rest)
+	case "restore":
+		w.TakeBack(rest)
 	case "back":
 		if err := w.Back(Phase(rest)); err != nil {
 			return err

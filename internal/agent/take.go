@@ -50,16 +50,6 @@ func (t *turn) filledIn(tool string, input json.RawMessage) (json.RawMessage, er
 	}
 	switch tool {
 	case ToolProposeMatch, ToolInferRules, ToolBuildRecipe:
-		if tool == ToolBuildRecipe {
-			for _, e := range w.Edits {
-				if e.Amount != "" {
-					add("amount_tolerance", e.Amount)
-				}
-				if e.Days != nil {
-					add("days_tolerance", e.Days)
-				}
-			}
-		}
 		if w.Left != nil && w.Right != nil { // in a conversation they are these, with their filters
 			fields["left"], fields["right"] = json.RawMessage(encode(w.Left)), json.RawMessage(encode(w.Right))
 		}
@@ -145,11 +135,20 @@ func (t *turn) take(ctx context.Context, tool string, input json.RawMessage, out
 		return t.silently(func() error { return t.askPairs(r) })
 	case *Drafted:
 		w.Scoped, w.Shown = true, true
-		if tool == ToolBuildRecipe {
-			var in BuildInput
-			if json.Unmarshal(input, &in) == nil && (in.Amount != "" || in.Days != nil) {
-				w.Edits = []Edit{{in.Amount, in.Days}}
+		var in BuildInput
+		if json.Unmarshal(input, &in) == nil {
+			// Of ids that the model made up there is nothing to show, or to take back.
+			w.Without = slices.DeleteFunc(in.Without, func(id string) bool { _, ok := t.rule(id); return !ok })
+			for _, id := range in.Choose {
+				if !slices.Contains(w.Choose, id) {
+					w.Take(id)
+				}
 			}
+			w.Choose = in.Choose
+			w.Edits = []Edit{w.tolerance().then(Edit{in.Amount, in.Days})}
+		}
+		if err := r.tolerate(ctx, t.Services, w.Examples, Edit{}, w.tolerance()); err != nil {
+			return err
 		}
 		if err := t.adopt(ctx, r); err != nil {
 			return err

@@ -282,6 +282,15 @@ func propose(ctx context.Context, s Services, in ProposeInput) (*Proposed, error
 
 // build drafts a recipe, with tolerances that were named.
 func build(ctx context.Context, s Services, in BuildInput) (*Drafted, error) {
+	out, err := infer(ctx, s, in)
+	if err != nil {
+		return nil, err
+	}
+	return out, out.tolerate(ctx, s, in.Examples, Edit{in.Amount, in.Days}, Edit{})
+}
+
+// infer drafts a recipe as the data suggests it.
+func infer(ctx context.Context, s Services, in BuildInput) (*Drafted, error) {
 	left, right, err := in.both()
 	if err != nil {
 		return nil, err
@@ -293,7 +302,7 @@ func build(ctx context.Context, s Services, in BuildInput) (*Drafted, error) {
 	}
 	out := &Drafted{
 		Left: Coverage{left.Source, found.Left.Total, found.Left.Matched}, Right: Coverage{right.Source, found.Right.Total, found.Right.Matched},
-		Document: found.Document, Suggestions: found.Suggestions, Lessons: found.Lessons,
+		Suggestions: found.Suggestions, Lessons: found.Lessons,
 	}
 	for _, e := range found.Evidence {
 		r := Rule{ID: e.ID, Path: e.Path, What: e.What, Support: e.Support, Agree: e.Agree, Of: e.Of, CounterExamples: e.CounterExamples}
@@ -302,22 +311,17 @@ func build(ctx context.Context, s Services, in BuildInput) (*Drafted, error) {
 		}
 		out.Rules = append(out.Rules, r)
 	}
-	edit := Edit{Amount: in.Amount, Days: in.Days}
-	if edit.Amount != "" || edit.Days != nil {
-		checked, err := s.Check(ctx, out.Document)
-		if err != nil {
-			return nil, err
-		}
-		if out.Document, err = edit.apply(out.Document, checked.Left, checked.Right); err != nil {
-			return nil, err
-		}
+	return out, out.write(found.Document)
+}
+
+// write makes a document the one of the draft, with the rules as they are.
+func (d *Drafted) write(document string) (err error) {
+	d.Document = document
+	if d.draft, err = draftOf(document, d.Rules); err != nil {
+		return err
 	}
-	out.draft, err = draftOf(out.Document, out.Rules)
-	if err != nil {
-		return nil, err
-	}
-	out.Sentences, err = sentences(out.Document)
-	return out, err
+	d.Sentences, err = sentences(document)
+	return err
 }
 
 func try(ctx context.Context, s Services, in SampleInput) (*Tried, error) {

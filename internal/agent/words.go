@@ -48,11 +48,12 @@ func (t *turn) understand(ctx context.Context, text string) error {
 		}
 		return t.hearSources(ctx, said)
 	}
-	if e, ok := tolerance(said); ok {
-		return t.edit(ctx, e)
-	}
+	// The words of a rule may name a tolerance, so a rule is heard first.
 	if done, err := t.hearRule(ctx, said); done || err != nil {
 		return err
+	}
+	if e, ok := tolerance(said); ok {
+		return t.edit(ctx, e)
 	}
 	if done, err := t.hearFilters(ctx, text, said); done || err != nil {
 		return err
@@ -88,7 +89,7 @@ func (t *turn) help(p Phase) {
 	case Demonstration:
 		t.say("Say of each pair whether the records belong together, by clicking. *Enough* goes on to the rules.")
 	case Inference:
-		t.say("Drop rules that are wrong, or name a tolerance: *amounts may differ by 0.05*, *within 5 days*. *Looks right* goes on to the test.")
+		t.say("Drop rules that are wrong (*add back the date rule* takes that back), or name a tolerance: *amounts may differ by 0.05*, *within 5 days*. *Looks right* goes on to the test.")
 	case Validation:
 		t.say("Look at the test. You may still name a tolerance, leave records out, or go *back*. The button saves.")
 	case Execution:
@@ -357,53 +358,6 @@ func tolerance(said string) (Edit, bool) {
 		d = d.Shift(-2)
 	}
 	return Edit{Amount: d.String()}, true
-}
-
-// edit puts a tolerance into the draft, and shows what comes of it.
-func (t *turn) edit(ctx context.Context, e Edit) error {
-	w := &t.c.Work
-	if w.Phase() == Scoping || w.Phase() == Demonstration {
-		w.Scoped, w.Shown = true, true
-	}
-	before := slices.Clone(w.Edits)
-	w.Edits = append(w.Edits, e)
-	wasAgreed := w.Agreed
-	drafted, err := t.draft(ctx)
-	if err != nil {
-		w.Edits = before // it cannot be put anywhere
-		return err
-	}
-	t.say("The tolerance is changed.")
-	if wasAgreed {
-		return t.test(ctx)
-	}
-	return t.tellRules(drafted)
-}
-
-var dropping = regexp.MustCompile(`^(?:drop|remove|without|ignore|forget|delete|leave out)\s+(?:the\s+)?(?:rule\s+(?:about\s+|on\s+|for\s+)?)?(.+?)(?:\s+(?:rule|condition|pass))?$`)
-
-// hearRule hears that a rule is to be dropped.
-func (t *turn) hearRule(ctx context.Context, said string) (bool, error) {
-	m := dropping.FindStringSubmatch(strings.Trim(said, " .!"))
-	if m == nil || t.c.Work.Draft == nil {
-		return false, nil
-	}
-	words := tokens(m[1])
-	var options []Option
-	for _, r := range t.c.Work.Draft.Rules {
-		has := tokens(r.What + " " + r.ID)
-		if !slices.ContainsFunc(words, func(x string) bool { return !slices.Contains(has, x) }) {
-			options = append(options, Option{"drop:" + r.ID, r.What, r.Support})
-		}
-	}
-	switch len(options) {
-	case 0:
-		return false, nil
-	case 1:
-		return true, t.do(ctx, options[0].ID)
-	}
-	t.offer("Which rule?", options[:min(len(options), 2*offered)]...)
-	return true, nil
 }
 
 // filterWords says a filter in words.

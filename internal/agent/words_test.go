@@ -147,7 +147,7 @@ match:
 		{Edit{Amount: "2%"}, `[null,{"percent":"2"},{"days":{"from":0,"to":5}}]`},
 		{Edit{Days: &n}, `[null,null,{"days":{"from":0,"to":9}}]`},
 	} {
-		text, err := x.edit.apply(document, left, right)
+		text, _, err := x.edit.apply(document, left, right)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -164,11 +164,11 @@ match:
 		}
 	}
 	for _, bad := range []string{"much", "-1", "1e999999", "1;2"} {
-		if _, err := (Edit{Amount: bad}).apply(document, left, right); err == nil {
+		if _, _, err := (Edit{Amount: bad}).apply(document, left, right); err == nil {
 			t.Errorf("%q is taken", bad)
 		}
 	}
-	if _, err := (Edit{Amount: "1"}).apply(document, nil, nil); err == nil {
-		t.Error("no amounts, and no error")
+	if text, set, err := (Edit{Amount: "1"}).apply(document, nil, nil); err != nil || text != document || len(set) > 0 {
+		t.Errorf("no amounts, and changed at %v: %v", set, err)
 	}
 }

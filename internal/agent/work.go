@@ -2,6 +2,7 @@ package agent
 
 import (
 	"slices"
+	"strings"
 
 	"kalla"
 	"kalla/internal/job"
@@ -94,6 +95,47 @@ func (w *Work) Decide(e job.Example) {
 	same := func(x job.Example) bool { return equal(x.Left, e.Left) && equal(x.Right, e.Right) }
 	w.Examples = append(slices.DeleteFunc(slices.Clone(w.Examples), same), e)
 	w.Agreed, w.Tested, w.Saved, w.Run = false, nil, nil, ""
+}
+
+// Drop notes that the draft shall do without rules.
+func (w *Work) Drop(ids ...string) {
+	for _, id := range ids {
+		if !slices.Contains(w.Without, id) {
+			w.Without = append(w.Without, id)
+		}
+	}
+	w.dropDraft()
+}
+
+// TakeBack notes that rules that were dropped shall be drafted again.
+func (w *Work) TakeBack(ids ...string) {
+	w.Without = slices.DeleteFunc(slices.Clone(w.Without), func(id string) bool { return slices.Contains(ids, id) })
+	w.dropDraft()
+}
+
+// Take notes that the draft shall take an alternative: in the place of one of the same rule that
+// was taken before, and of a tolerance that was named for such values.
+func (w *Work) Take(alternative string) {
+	rule, _, _ := strings.Cut(alternative, "~")
+	w.Choose = slices.DeleteFunc(slices.Clone(w.Choose), func(id string) bool { return id == rule || strings.HasPrefix(id, rule+"~") })
+	w.Choose = append(w.Choose, alternative)
+	e := w.tolerance()
+	if strings.HasPrefix(rule, amountRule) {
+		e.Amount = ""
+	}
+	if strings.HasPrefix(rule, dateRule) {
+		e.Days = nil
+	}
+	w.Edits = []Edit{e}
+	w.dropDraft()
+}
+
+// tolerance is what was named last, of amounts and of dates.
+func (w *Work) tolerance() (last Edit) {
+	for _, e := range w.Edits {
+		last = last.then(e)
+	}
+	return last
 }
 
 // SetDraft takes a recipe in the place of the one before.

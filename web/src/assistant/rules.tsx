@@ -48,6 +48,11 @@ export function Rules({ card, summary }: { card: Card; summary: Schema<'AgentRul
                 ? (keep) => setOff((was) => new Set(keep ? [...was].filter((x) => x !== rule.id) : [...was, rule.id]))
                 : undefined
             }
+            onRestore={
+              card.open && rule.dropped ? () => answer(card.id, { action: 'restore', rules: [rule.id] }) : undefined
+            }
+            restored={card.answer?.action === 'restore' && card.answer.rules?.includes(rule.id) === true}
+            busy={busy}
             onTake={card.open && !busy ? (option) => answer(card.id, { action: 'choose', option }) : undefined}
           />
         ))}
@@ -104,32 +109,43 @@ function RuleItem(props: {
   kept: boolean
   onKeep: ((keep: boolean) => void) | undefined
   onTake: ((option: string) => void) | undefined
+  onRestore: (() => void) | undefined
+  restored: boolean
+  busy: boolean
 }) {
-  const { rule, kept, onKeep, onTake } = props
+  const { rule, kept, onKeep, onTake, onRestore, restored, busy } = props
   const against = rule.counter_examples ?? []
   const instead = rule.alternatives ?? []
   return (
     <li className="flex items-start gap-2.5 border-b border-line px-3.5 py-2 last:border-0">
-      <span className="flex h-5 items-center">
-        <Checkbox
-          aria-label={`Keep: ${rule.what}`}
-          checked={kept}
-          disabled={onKeep === undefined}
-          onChange={(keep) => onKeep?.(keep)}
-        />
+      <span className="flex h-5 w-4 items-center">
+        {/* One that is dropped has a button: it comes back at once, with what now speaks for it. */}
+        {!rule.dropped && (
+          <Checkbox
+            aria-label={`Keep: ${rule.what}`}
+            checked={kept}
+            disabled={onKeep === undefined}
+            onChange={(keep) => onKeep?.(keep)}
+          />
+        )}
       </span>
       <div className="min-w-0 flex-1">
-        <p className={cx('text-sm', !kept && 'text-muted line-through')}>{rule.what}</p>
+        <p className="flex flex-wrap items-center gap-x-2 text-sm">
+          <span className={cx('min-w-0', !kept && 'text-muted line-through')}>{rule.what}</span>
+          {rule.set && <Badge tone="accent">Set by you</Badge>}
+        </p>
         {rule.dropped ? (
-          <p className="text-xs text-muted">Dropped by you</p>
+          <p className="text-xs text-muted">{restored ? 'Added back by you' : 'Dropped by you'}</p>
         ) : (
-          <p className="num text-xs text-muted">
-            {rule.support}
-            {rule.of > 0 &&
-              rule.agree < rule.of &&
-              !rule.support.includes('%') &&
-              ` (${percent(ratio(rule.agree, rule.of), 1)})`}
-          </p>
+          rule.support && (
+            <p className="num text-xs text-muted">
+              {rule.support}
+              {rule.of > 0 &&
+                rule.agree < rule.of &&
+                !rule.support.includes('%') &&
+                ` (${percent(ratio(rule.agree, rule.of), 1)})`}
+            </p>
+          )
         )}
         {against.length > 0 && (
           <details className="text-xs text-muted">
@@ -164,6 +180,11 @@ function RuleItem(props: {
           </details>
         )}
       </div>
+      {onRestore && (
+        <Button small disabled={busy} aria-label={`Add back: ${rule.what}`} onClick={onRestore}>
+          Add back
+        </Button>
+      )}
     </li>
   )
 }

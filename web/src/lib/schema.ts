@@ -1257,13 +1257,13 @@ export interface components {
         };
         AgentClick: {
             /** @enum {string} */
-            action: "accept" | "reject" | "skip" | "uploaded" | "keep" | "drop" | "choose" | "approve" | "decline";
+            action: "accept" | "reject" | "skip" | "uploaded" | "keep" | "drop" | "restore" | "choose" | "approve" | "decline";
             /** @description Of an upload request: what the source is to be called; made from the name of the file where it is missing */
             alias?: string;
             card_id: string;
             /** @description Of a choice: the id of the option */
             option?: string;
-            /** @description Of a rule summary: the ids of the rules to drop */
+            /** @description Of a rule summary: the ids of the rules to drop, or to take back */
             rules?: string[] | null;
             /** @description Of an upload request: the confirmed upload */
             upload_id?: string;
@@ -1365,7 +1365,9 @@ export interface components {
             of: number;
             /** @description The field of the recipe: match[0].when[1] */
             path: string;
-            /** @description What speaks for it: 98.2% of 9,310 pairs agree */
+            /** @description A person set its tolerance */
+            set?: boolean;
+            /** @description What speaks for it: 98.2% of 9,310 pairs agree; empty where that was not measured */
             support: string;
             /** @description In words */
             what: string;

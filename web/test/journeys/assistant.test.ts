@@ -96,6 +96,12 @@ test('from two files to the result of a saved recipe, without a model', async ()
   await rules.getByRole('button', { name: 'Draft again without 1 rule' }).click()
   await rules.getByText('Dropped by you').waitFor()
   await looksRight(page, 'assistant-rules-dropped')
+
+  // It comes back by a key, and goes again.
+  await rules.getByRole('button', { name: /^Add back: paid is/ }).press('Enter')
+  await dates.click()
+  await rules.getByRole('button', { name: 'Draft again without 1 rule' }).click()
+  await rules.getByText('Dropped by you').waitFor()
   await rules.getByRole('button', { name: 'Keep these rules and try them' }).click()
 
   await step(page, 'Test')
@@ -140,6 +146,9 @@ test('a saved recipe is changed, and tried beside the version that was saved', a
   await page.getByLabel('Message to the assistant').fill('amounts may differ by 60')
   await page.getByLabel('Message to the assistant').press('Enter')
   await page.getByText('The tolerance is changed.').waitFor()
+  const set = page.getByRole('region', { name: 'The rules' }).last().getByRole('listitem')
+  await set.filter({ hasText: 'Set by you' }).getByText('by at most 60').waitFor()
+  await looksRight(page, 'assistant-rules-set')
   await page.getByRole('button', { name: 'Keep these rules and try them' }).click()
   await step(page, 'Test')
   const beside = page.getByRole('region', { name: 'Tried on all records' }).last()
