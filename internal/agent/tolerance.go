@@ -142,7 +142,8 @@ func (d *Drafted) measure(ctx context.Context, s Services, document string, r *k
 		for _, p := range sum.Passes {
 			if p.Name == r.Match[at].Name {
 				rule.Agree, rule.Of = p.Left, sum.Left.Total
-				rule.Support = fmt.Sprintf("matches %s of %s and %s of %s", count(p.Left), d.Left.Alias, count(p.Right), d.Right.Alias)
+				rule.Support = fmt.Sprintf("matches %s of %s and %s of %s", share(Coverage{Total: sum.Left.Total, Matched: p.Left}), d.Left.Alias,
+					share(Coverage{Total: sum.Right.Total, Matched: p.Right}), d.Right.Alias)
 				if p.Ambiguous > 0 {
 					rule.Support += fmt.Sprintf("; %s have equally good candidates", count(p.Ambiguous))
 				}

@@ -82,7 +82,7 @@ func TestChatToleranceOnTheCard(t *testing.T) {
 		t.Errorf("the rule is %+v; inferred was %+v", amount, inferred)
 	}
 	first := k.rules().Rules[slices.IndexFunc(k.rules().Rules, func(r agent.Rule) bool { return strings.HasPrefix(r.ID, "pass:") })]
-	if first.Agree != 195 || first.Of != 200 || !strings.Contains(first.Support, "195 of bills") {
+	if first.Agree != 195 || first.Of != 200 || !strings.Contains(first.Support, "195 (97.5%) of bills") {
 		t.Errorf("the pass matches %+v", first)
 	}
 	if left := k.rules().Left; left.Matched != 195 || !strings.Contains(k.text(), "match 195 (97.5%) of bills") {
