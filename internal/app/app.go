@@ -117,7 +117,9 @@ type run struct {
 	inputs   []engine.Input // left, right, then extras
 	tables   []engine.Table
 	plan     *match.Plan
-	summary  kalla.Summary
+	// Of a run on a cluster: the same in the dialect of the embedded engine.
+	embeddedPlan *match.Plan
+	summary      kalla.Summary
 }
 
 func (r *run) prepare() error {

@@ -3,12 +3,14 @@ package app
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"kalla"
 	"kalla/internal/engine"
+	"kalla/internal/engine/duckdb"
 	"kalla/internal/engine/trino"
 	"kalla/internal/evidence"
 	"kalla/internal/gate"
@@ -121,8 +123,16 @@ func (r *run) stageSources(ctx context.Context) error {
 	if r.level == evidence.Keys {
 		options.Detail = match.Keys
 	}
-	r.plan, err = match.Compile(r.gated.recipe, match.Input{Schema: r.tables[0].Schema, Rows: r.tables[0].Rows},
-		match.Input{Schema: r.tables[1].Schema, Rows: r.tables[1].Rows}, r.session.Dialect(), options)
+	compile := func(d match.Dialect) (*match.Plan, error) {
+		return match.Compile(r.gated.recipe, match.Input{Schema: r.tables[0].Schema, Rows: r.tables[0].Rows},
+			match.Input{Schema: r.tables[1].Schema, Rows: r.tables[1].Rows}, d, options)
+	}
+	if r.plan, err = compile(r.session.Dialect()); err != nil {
+		return err
+	}
+	if _, ok := r.session.(*clusterSession); ok { // whose executors write files by their embedded engine
+		r.embeddedPlan, err = compile(duckdb.StagedDialect{})
+	}
 	return err
 }
 
@@ -185,7 +195,7 @@ func (r *run) write(ctx context.Context, w *evidence.Writer, files map[string]ev
 		stop := engine.Watch(r.session, func(share float64) {
 			r.report(kalla.Progress{Stage: kalla.StageEvidence, Step: "writing " + f.Name, Fraction: (float64(i) + share) / float64(len(r.plan.Files))})
 		})
-		err := r.writeFile(ctx, w, f, files)
+		err := r.writeFile(ctx, w, i, files)
 		stop()
 		if err != nil {
 			return err
@@ -195,7 +205,8 @@ func (r *run) write(ctx context.Context, w *evidence.Writer, files map[string]ev
 }
 
 // writeFile writes one table of the evidence: a file, or the parts that the workers of a cluster write.
-func (r *run) writeFile(ctx context.Context, w *evidence.Writer, f match.File, files map[string]evidence.File) error {
+func (r *run) writeFile(ctx context.Context, w *evidence.Writer, number int, files map[string]evidence.File) error {
+	f := r.plan.Files[number]
 	some := true // as far as the file's own query for that tells
 	if f.Any != "" {
 		var err error
@@ -207,8 +218,9 @@ func (r *run) writeFile(ctx context.Context, w *evidence.Writer, f match.File, f
 	if err != nil {
 		return engine.StepError("describing "+f.Name, err)
 	}
+	written := slices.Clone(schema) // as the engine has it
 	for i, c := range f.Columns {
-		schema[i].Name = c.Name
+		schema[i].Name, written[i].Name = c.Name, c.Name
 		if c.Type.Kind != "" {
 			schema[i].Type = c.Type
 		}
@@ -225,7 +237,7 @@ func (r *run) writeFile(ctx context.Context, w *evidence.Writer, f match.File, f
 	}
 	var parts []engine.Part
 	if some {
-		if parts, err = onCluster.WriteParts(ctx, f.Query, f.Name); err != nil {
+		if parts, err = onCluster.WriteParts(ctx, engine.Result{Name: f.Name, Query: f.Query, Schema: written, Embedded: r.embeddedPlan.Files[number].Query, Per: f.Per}); err != nil {
 			return engine.StepError("writing "+f.Name, err)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"kalla"
+	"kalla/internal/match"
 )
 
 // ErrLost is in the chain of errors that say nothing of the run: nodes of the
@@ -34,13 +35,26 @@ type Staged struct {
 	// BIGINT, DECIMAL(p,s), DOUBLE, BOOLEAN, DATE, TIMESTAMP of microseconds (one with a
 	// time zone in UTC), and text for all the rest.
 	Location string
+	// Pieces is how many pieces it was read in by others; see PieceBits. Up to 1, rows are numbered from 0 on.
+	Pieces int
 }
 
 // PartWriter is a Session whose workers write results as objects of the cluster's storage.
 type PartWriter interface {
-	// WriteParts writes the rows of a query as Parquet objects; there may be none where there are no rows.
-	// Columns are found by position and are those of Session.Columns(query); a timestamp with time zone is one without, in UTC.
-	WriteParts(ctx context.Context, query, name string) ([]Part, error)
+	// WriteParts writes the rows of a result as Parquet objects; there may be none where there are no rows.
+	// Columns are found by position and are those of the result's schema; a timestamp with time zone is one without, in UTC.
+	WriteParts(ctx context.Context, r Result) ([]Part, error)
+}
+
+// Result is a query whose rows are to be written.
+type Result struct {
+	Name   string
+	Query  string       // in the dialect of the session
+	Schema kalla.Schema // of the query, with the types of Session.Columns
+	// Embedded is the same query in the dialect of the embedded engine, for which
+	// staged objects are tables with the column RowColumn; empty where there is none.
+	Embedded string
+	Per      match.Per
 }
 
 // Part is one object of a result.

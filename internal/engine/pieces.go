@@ -2,13 +2,18 @@ package engine
 
 import (
 	"context"
+	"errors"
 
 	"kalla/internal/source"
 )
 
-// Piece is a part of a source that another process reads and writes as one
-// object. Its types, checks, filters and derived columns have been settled by
-// whoever divided the source.
+// PieceBits is how many bits of the number of a staged row count inside a piece:
+// the rows of the n-th piece of a source, from 0, begin at n<<PieceBits.
+const PieceBits = 40
+
+// Piece is a part of a source, or of a result, that another process reads and
+// writes as one object. Types, checks, filters and derived columns have been
+// settled by whoever divided it.
 type Piece struct {
 	Source   source.Source `json:"-"` // with its credentials; JSON would mask them
 	Catalog  string        // name that Query has for the database of the source
@@ -19,6 +24,7 @@ type Piece struct {
 
 	Storage source.Source `json:"-"` // holds the credentials for what is below its path
 	Object  string        // s3:// URI of what is written
+	Result  bool          // it is written as evidence is, not as a staged source
 }
 
 // Lookup is a table as the embedded engine had it, in an object.
@@ -34,10 +40,21 @@ type Dealer interface {
 	Parts() int
 	// Deal has the pieces written as objects that no other attempt writes to, in a
 	// folder at or beside the one given, which no other call is given, and returns
-	// that folder and the rows of all pieces. report is called from any goroutine,
+	// that folder and how many rows each piece has. report is called from any goroutine,
 	// with the share of the work that is done, 0..1, and the rows that are written by then.
 	//
 	// Where the engine failed to read a piece, the error is *kalla.Error if that
 	// says why, else the engine's own words.
-	Deal(ctx context.Context, pieces []Piece, folder string, report func(share float64, rows int64)) (location string, rows int64, err error)
+	Deal(ctx context.Context, pieces []Piece, folder string, report func(share float64, rows int64)) (location string, rows []int64, err error)
 }
+
+// PieceWriter is a Stager whose executors write results too.
+type PieceWriter interface {
+	// WritePieces has queries of the embedded engine run over the objects of a run, all
+	// below prefix, and their rows written as objects below the folder, one of each
+	// query that has rows. It gives ErrNoExecutors where there is nobody to do it.
+	WritePieces(ctx context.Context, queries []string, prefix, folder string, report func(share float64)) ([]Part, error)
+}
+
+// ErrNoExecutors says that nobody is there who could write pieces.
+var ErrNoExecutors = errors.New("there are no executors")

@@ -77,7 +77,13 @@ type File struct {
 	// may have written otherwise, and with the types of the source's columns. A type
 	// without a kind is what the engine says.
 	Columns kalla.Schema
+	Per     Per
 }
+
+// Per says how a file can be written piece by piece: each of its rows is of one
+// row of Table, whose column ID holds the number of a row of the staged table
+// Source, and of nothing else of Source. Empty where that is not so.
+type Per struct{ Table, ID, Source string }
 
 // Totals gives rows (side, measure, total, matched, unmatched), figures as text;
 // measure is an amount column, or CountMeasure or BadKeyMeasure.

@@ -260,7 +260,7 @@ func (c *crew) open(line []byte, id string) (answer, error) {
 // Deal implements engine.Dealer. An executor that is lost may still write what it
 // was given: whatever is read again, and all that was read before, ends up in
 // another folder.
-func (c *crew) Deal(ctx context.Context, pieces []engine.Piece, folder string, report func(share float64, rows int64)) (string, int64, error) {
+func (c *crew) Deal(ctx context.Context, pieces []engine.Piece, folder string, report func(share float64, rows int64)) (string, []int64, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	b := batch{folder: folder, report: report, shares: make([]float64, len(pieces))}
@@ -271,6 +271,7 @@ func (c *crew) Deal(ctx context.Context, pieces []engine.Piece, folder string, r
 	}
 	at := make([]string, len(pieces)) // the folder that a piece was written to last
 	tries := make([]int, len(pieces))
+	rows := make([]int64, len(pieces))
 	for left := len(pieces); left > 0; {
 		var next task
 		var tasks chan task
@@ -287,26 +288,27 @@ func (c *crew) Deal(ctx context.Context, pieces []engine.Piece, folder string, r
 		case e := <-endings:
 			switch {
 			case !e.lost && e.err != nil:
-				return "", 0, e.err
+				return "", nil, e.err
 			case e.lost && tries[e.n] == attempts:
-				return "", 0, lost(e.err)
+				return "", nil, lost(e.err)
 			case e.lost:
 				b.losses++
 				b.folder = fmt.Sprintf("%s-%d", folder, b.losses)
 				pending = append(pending, e.n)
 			default:
 				b.progress(e.n, 1, e.rows)
+				rows[e.n] = e.rows
 				left--
 			}
 		case <-c.gone:
 			c.mu.Lock()
 			defer c.mu.Unlock()
-			return "", 0, lost(c.last)
+			return "", nil, lost(c.last)
 		case <-ctx.Done():
-			return "", 0, ctx.Err()
+			return "", nil, ctx.Err()
 		}
 	}
-	return b.folder, b.rows, c.gather(ctx, at, b.folder)
+	return b.folder, rows, c.gather(ctx, at, b.folder)
 }
 
 // lost marks what the last executor ended with: it is no fault of the source.

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"kalla"
+	"kalla/internal/engine"
 	"kalla/internal/match"
 )
 
@@ -55,6 +56,12 @@ func (Dialect) TypeName(t kalla.Type) string {
 	}
 	return "VARCHAR"
 }
+
+// StagedDialect is that of queries over staged objects, whose rows are numbered by a column.
+type StagedDialect struct{ Dialect }
+
+// RowID returns engine.RowColumn.
+func (StagedDialect) RowID() string { return engine.RowColumn }
 
 var dialect Dialect
 

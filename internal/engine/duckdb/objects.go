@@ -64,7 +64,7 @@ type dealt struct {
 type outcome struct {
 	input    int
 	location string
-	rows     int64
+	rows     []int64 // of each piece
 	err      error
 }
 
@@ -144,7 +144,7 @@ func (d *staging) read(ctx context.Context, i int, m *mount) error {
 			return 0, nil, err
 		}
 		location = d.folder(i)
-		rows, err := d.s.copyObjects(ctx, numbered(query, schema), location, "FILE_SIZE_BYTES '512MB'", "FILENAME_PATTERN '{i}'", "OVERWRITE_OR_IGNORE")
+		rows, err := d.s.copyObjects(ctx, numbered(query, schema), location, stagedFormat, "FILE_SIZE_BYTES '512MB'", "FILENAME_PATTERN '{i}'", "OVERWRITE_OR_IGNORE")
 		return rows, schema, err
 	}
 	p := tracker{alias: d.inputs[i].Alias, total: 1, poll: d.s.Progress, report: func(p kalla.Progress) { d.progress(i, p.Fraction, p.Rows) }}
@@ -218,10 +218,12 @@ func numbered(query string, schema kalla.Schema) string {
 	return "SELECT " + strings.Join(list, ", ") + " FROM (" + query + ")"
 }
 
-// copyObjects writes the rows of a query as Parquet. Zstandard at its least
-// level is quicker than none: what is saved is written, sent and read again.
+// stagedFormat is how staged objects are written. Zstandard at its least level is
+// quicker than none: what is saved is written, sent and read again.
+var stagedFormat = fmt.Sprintf("FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, DICTIONARY_SIZE_LIMIT %d", dictionaryBound)
+
+// copyObjects writes the rows of a query as objects.
 func (s *Session) copyObjects(ctx context.Context, query, to string, options ...string) (rows int64, err error) {
-	options = append(options, "FORMAT parquet", "COMPRESSION zstd", "COMPRESSION_LEVEL 1", fmt.Sprintf("DICTIONARY_SIZE_LIMIT %d", dictionaryBound))
 	err = s.conn.QueryRowContext(ctx, fmt.Sprintf("COPY (%s) TO %s (%s)", query, text(to), strings.Join(options, ", "))).Scan(&rows)
 	return rows, storageError(ctx, to, err)
 }

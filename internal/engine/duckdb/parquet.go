@@ -26,9 +26,12 @@ const dictionaryBound = 8192
 // the last years know it.
 const compression = "lz4_raw"
 
+// evidenceFormat is how files of evidence are written.
+var evidenceFormat = fmt.Sprintf("FORMAT parquet, COMPRESSION %s, DICTIONARY_SIZE_LIMIT %d", compression, dictionaryBound)
+
 // WriteParquet writes the rows of a query to a Parquet file.
 func (s *Session) WriteParquet(ctx context.Context, query, path string) (int64, error) {
-	rows, err := s.Exec(ctx, fmt.Sprintf("COPY (%s) TO %s (FORMAT parquet, COMPRESSION %s, DICTIONARY_SIZE_LIMIT %d)", query, text(path), compression, dictionaryBound))
+	rows, err := s.Exec(ctx, fmt.Sprintf("COPY (%s) TO %s (%s)", query, text(path), evidenceFormat))
 	var e *kalla.Error
 	if errors.As(err, &e) && e.Code == kalla.CodeLimit && strings.Contains(e.Why, path) {
 		e.Op, e.Why = "writing evidence", "the disk is full"

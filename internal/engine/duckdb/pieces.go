@@ -16,9 +16,6 @@ import (
 	"kalla/internal/source"
 )
 
-// pieceBits is how many bits of a row number count inside a piece.
-const pieceBits = 40
-
 // deal divides an input and hands it out. It reports whether there was anything to hand out.
 func (d *staging) deal(ctx context.Context, i int, m *mount) (bool, error) {
 	in := d.inputs[i]
@@ -55,7 +52,7 @@ func (d *staging) deal(ctx context.Context, i int, m *mount) (bool, error) {
 			}
 		}
 		pieces[n] = piece
-		pieces[n].Query, pieces[n].FirstRow = numbered(query, schema), int64(n)<<pieceBits
+		pieces[n].Query, pieces[n].FirstRow = numbered(query, schema), int64(n)<<engine.PieceBits
 	}
 	d.dealt[i] = dealt{m, schema}
 	folder := d.folder(i)
@@ -65,6 +62,13 @@ func (d *staging) deal(ctx context.Context, i int, m *mount) (bool, error) {
 		d.settled <- o
 	}()
 	return true, nil
+}
+
+func sum(rows []int64) (n int64) {
+	for _, r := range rows {
+		n += r
+	}
+	return n
 }
 
 // await waits until none of the inputs that are wanted is in others' hands.
@@ -94,10 +98,11 @@ func (d *staging) settle(ctx context.Context, o outcome) error {
 		o.err = d.s.unchanged(ctx, in, was.mount.Fingerprint)
 	}
 	if o.err == nil {
-		d.staged[o.input] = engine.Staged{Location: o.location, Table: engine.Table{
-			Name: in.Table, Schema: was.schema, Rows: o.rows, Fingerprint: was.mount.Fingerprint, Consistency: was.mount.Consistency,
+		rows := sum(o.rows)
+		d.staged[o.input] = engine.Staged{Location: o.location, Pieces: len(o.rows), Table: engine.Table{
+			Name: in.Table, Schema: was.schema, Rows: rows, Fingerprint: was.mount.Fingerprint, Consistency: was.mount.Consistency,
 		}}
-		d.progress(o.input, 1, o.rows)
+		d.progress(o.input, 1, rows)
 		return nil
 	}
 	m, err := was.mount.retype(ctx, o.err)
@@ -155,7 +160,7 @@ func (d *staging) lookup(ctx context.Context, in engine.Input) error {
 		l.Columns = append(l.Columns, fmt.Sprintf("CAST(%[1]s AS %[2]s) AS %[1]s", ident(c.Name), c.Type))
 	}
 	d.lookups = append(d.lookups, l)
-	_, err = d.s.copyObjects(ctx, "FROM "+ident(in.Table), l.Object)
+	_, err = d.s.copyObjects(ctx, "FROM "+ident(in.Table), l.Object, stagedFormat)
 	return err
 }
 
@@ -194,7 +199,11 @@ func (s *Session) writePiece(ctx context.Context, p engine.Piece) (rows int64, e
 		if err := s.access(ctx, p.Source); err != nil {
 			return 0, err
 		}
-		return s.copyObjects(ctx, p.Query, p.Object)
+		format := stagedFormat
+		if p.Result {
+			format = evidenceFormat
+		}
+		return s.copyObjects(ctx, p.Query, p.Object, format)
 	}
 	if err := s.attachAs(ctx, p.Source, p.Catalog); err != nil {
 		return 0, err
@@ -226,7 +235,7 @@ func (s *Session) writePiece(ctx context.Context, p engine.Piece) (rows int64, e
 		}
 		defer context.AfterFunc(ctx, func() { s.cancelBackend(p.Source, *pid[0][0]) })()
 	}
-	return s.copyObjects(ctx, p.Query, p.Object)
+	return s.copyObjects(ctx, p.Query, p.Object, stagedFormat)
 }
 
 // cancelTime is what a server has to answer that it ends a query.

@@ -35,6 +35,7 @@ func TestCorpus(t *testing.T) {
 	if err != nil || len(cases) < 60 {
 		t.Fatalf("the corpus has %d cases (%v)", len(cases), err)
 	}
+	trino.DividePieces()
 	all := os.Getenv("KALLA_CORPUS") == "all"
 	cases = slices.DeleteFunc(cases, func(file string) bool {
 		name := filepath.Base(filepath.Dir(file))
@@ -149,7 +150,7 @@ func compare(t *testing.T, r *kalla.Recipe, dir string, o match.Options) {
 	embedded := openDuckDB(t)
 	gated := passGate(t, embedded.Gate(), r)
 	want := run(t, embedded, gated, dir, o)
-	got := run(t, openTrino(t), gated, dir, o)
+	got := run(t, openTrino(t, 2), gated, dir, o)
 	if !reflect.DeepEqual(want.summary, got.summary) {
 		t.Errorf("summary:\nwant %+v\n got %+v", want.summary, got.summary)
 	}
@@ -222,10 +223,14 @@ func run(t *testing.T, s engine.Session, r *kalla.Recipe, dir string, o match.Op
 	}
 	n := len(tables)
 	left, right := tables[n-2], tables[n-1]
-	plan, err := match.Compile(r, match.Input{Schema: left.Schema, Rows: left.Rows}, match.Input{Schema: right.Schema, Rows: right.Rows}, s.Dialect(), o)
-	if err != nil {
-		t.Fatal(err)
+	compile := func(d match.Dialect) *match.Plan {
+		plan, err := match.Compile(r, match.Input{Schema: left.Schema, Rows: left.Rows}, match.Input{Schema: right.Schema, Rows: right.Rows}, d, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return plan
 	}
+	plan, embedded := compile(s.Dialect()), compile(duckdb.StagedDialect{})
 	searches, err := engine.Execute(ctx, s, plan.Nodes, report)
 	if err != nil {
 		t.Fatalf("%v: %v", s.Info().Name, err)
@@ -234,14 +239,15 @@ func run(t *testing.T, s engine.Session, r *kalla.Recipe, dir string, o match.Op
 	if err := engine.Summarize(ctx, s, plan, searches, &out.summary); err != nil {
 		t.Fatalf("%v: %v", s.Info().Name, err)
 	}
-	for _, f := range plan.Files {
-		out.columns[f.Name], out.files[f.Name] = rows(ctx, t, s, f)
+	for i, f := range plan.Files {
+		out.columns[f.Name], out.files[f.Name] = rows(ctx, t, s, f, embedded.Files[i].Query)
 	}
 	return out
 }
 
-// rows gives the rows of an evidence file as texts, sorted.
-func rows(ctx context.Context, t *testing.T, s engine.Session, f match.File) (kalla.Schema, []string) {
+// rows gives the rows of an evidence file as texts, sorted. On a cluster the file
+// is written by executors and by the cluster, which must be the same.
+func rows(ctx context.Context, t *testing.T, s engine.Session, f match.File, embedded string) (kalla.Schema, []string) {
 	t.Helper()
 	schema, err := s.Columns(ctx, f.Query)
 	if err != nil {
@@ -258,15 +264,22 @@ func rows(ctx context.Context, t *testing.T, s engine.Session, f match.File) (ka
 	// As of a file of parts: what a cluster writes is read back.
 	from := "(" + f.Query + ")"
 	if w, ok := s.(*trino.Session); ok {
-		parts, err := w.WriteParts(ctx, f.Query, f.Name)
-		if err != nil {
-			t.Fatalf("%s: %v", f.Name, err)
+		write := func(embedded string) []string {
+			parts, err := w.WriteParts(ctx, engine.Result{Name: f.Name, Query: f.Query, Schema: schema, Embedded: embedded, Per: f.Per})
+			if err != nil {
+				t.Fatalf("%s: %v", f.Name, err)
+			}
+			var files []string
+			for _, p := range parts {
+				files = append(files, fetch(t, p))
+			}
+			return partRows(t, files, schema)
 		}
-		var files []string
-		for _, p := range parts {
-			files = append(files, fetch(t, p))
+		rows := write("")
+		if got := write(embedded); f.Per.Table != "" && !slices.Equal(got, rows) {
+			t.Errorf("%s: executors write\n     %s\nthe cluster\n     %s", f.Name, strings.Join(got, "\n     "), strings.Join(rows, "\n     "))
 		}
-		return schema, partRows(t, files, schema)
+		return schema, rows
 	}
 	found, err := s.Query(ctx, "SELECT concat_ws('|', "+strings.Join(list, ", ")+") FROM "+from+" f")
 	if err != nil {

@@ -66,7 +66,7 @@ func texts() []string {
 // TestFunctions holds the functions of the dialect against DuckDB's, which are
 // held against definitions of their own in package duckdb.
 func TestFunctions(t *testing.T) {
-	duck, cluster := openDuckDB(t), openTrino(t)
+	duck, cluster := openDuckDB(t), openTrino(t, 0)
 	all := texts()
 	list := func(d match.Dialect, values []string) string {
 		rows := []string{"(-1, CAST(NULL AS VARCHAR), CAST(NULL AS VARCHAR))"}
@@ -112,7 +112,7 @@ func TestFunctions(t *testing.T) {
 }
 
 func TestValues(t *testing.T) {
-	duck, cluster := openDuckDB(t), openTrino(t)
+	duck, cluster := openDuckDB(t), openTrino(t, 0)
 	double, stamp, date := kalla.Type{Kind: kalla.Float}, kalla.Type{Kind: kalla.Timestamp}, kalla.Type{Kind: kalla.Date}
 	var exprs []func(d match.Dialect) string
 	add := func(values []string, t kalla.Type, of func(d match.Dialect, v string) string) {

@@ -1,7 +1,10 @@
 package trino_test
 
 import (
+	"context"
 	"crypto/rand"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -13,11 +16,13 @@ import (
 	"kalla/internal/engine"
 	"kalla/internal/engine/duckdb"
 	"kalla/internal/engine/trino"
+	"kalla/internal/seal"
 	"kalla/internal/testenv"
 )
 
-// openTrino opens a session on the tests' cluster, whose sources are staged by DuckDB.
-func openTrino(t testing.TB) *trino.Session {
+// openTrino opens a session on the tests' cluster, whose sources are staged by
+// DuckDB, and by executors of the cluster where there are some.
+func openTrino(t testing.TB, executors int) *trino.Session {
 	t.Helper()
 	c := testenv.Trino(t, 2)
 	storage, err := cluster.ParseStorage(c.Storage, c.Env)
@@ -30,8 +35,14 @@ func openTrino(t testing.TB) *trino.Session {
 	}
 	t.Cleanup(func() { _ = embedded.Close() })
 	id := strings.ToLower(rand.Text())
+	stager := &staging.Stager{Engine: embedded, Storage: storage}
+	if executors > 0 {
+		stager.Keys, stager.Client = keys(t), http.DefaultClient
+		urls := daemons(t, stager.Keys, executors)
+		stager.Executors = func(context.Context) ([]string, error) { return urls, nil }
+	}
 	s, err := trino.Open(t.Context(), trino.Config{URL: c.URL, Client: c.Client, RunID: id, Prefix: storage.Path + "/tests/" + id,
-		Stager: &staging.Stager{Engine: embedded, Storage: storage}})
+		Stager: stager})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,6 +52,34 @@ func openTrino(t testing.TB) *trino.Session {
 		}
 	})
 	return s
+}
+
+// keys are those of one cluster.
+func keys(t testing.TB) *seal.Keys {
+	t.Helper()
+	k, err := staging.Keys(make([]byte, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+// daemons starts what executors read and write with, and returns their URLs.
+func daemons(t testing.TB, keys *seal.Keys, n int) []string {
+	t.Helper()
+	var urls []string
+	for range n {
+		dir := t.TempDir()
+		e := staging.NewExecutor(keys, 1, func(ctx context.Context) (staging.Reader, error) {
+			return duckdb.Open(ctx, engine.Limits{TempDir: dir, Threads: 1, Memory: 256 << 20, Extensions: testenv.DuckDBExtensions(t)})
+		})
+		mux := http.NewServeMux()
+		mux.Handle(staging.Path, e)
+		server := httptest.NewServer(mux)
+		t.Cleanup(func() { server.Close(); e.Close() })
+		urls = append(urls, server.URL)
+	}
+	return urls
 }
 
 // fetch gives a file with the content of a part.

@@ -8,7 +8,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"math"
 	"math/bits"
 	"net/http"
@@ -57,6 +56,7 @@ type Session struct {
 	schema  string       // as it stands in SQL
 	version string
 
+	staged       []engine.Staged
 	tables       tables // of the one goroutine that uses the session
 	running      sync.WaitGroup
 	turns        chan struct{} // a place for each statement that the cluster may run at once
@@ -189,6 +189,7 @@ func (s *Session) Stage(ctx context.Context, inputs []engine.Input, report func(
 		}
 		out[i] = t.Table
 	}
+	s.staged = staged
 	return out, nil
 }
 
@@ -240,7 +241,7 @@ func (s *Session) start(ctx context.Context, name string, columns []column, quer
 		}
 		var physical string
 		physical, p.rows, p.err = s.create(ctx, name, columns, complete(query, over))
-		p.query = "SELECT * FROM " + physical
+		p.query, p.folder = "SELECT * FROM "+s.config.Catalog+"."+s.schema+"."+physical, s.folder(physical)
 		if p.err != nil {
 			p.err = engine.StepError(engine.Step(ctx), p.err)
 			s.firstFailure.CompareAndSwap(nil, &p.err)
@@ -298,15 +299,18 @@ func (s *Session) create(ctx context.Context, name string, columns []column, que
 			physical += "_again" + strconv.Itoa(n)
 		}
 		res, err := s.db.ExecContext(ctx, "CREATE TABLE "+physical+listed+" WITH (format = 'PARQUET', external_location = "+
-			Dialect{}.Text(s.config.Prefix+"/tables/"+physical)+") AS "+query, s.watch()...)
+			Dialect{}.Text(s.folder(physical))+") AS "+query, s.watch()...)
 		if err != nil {
 			return err
 		}
 		rows, err = res.RowsAffected()
 		return err
 	})
-	return s.config.Catalog + "." + s.schema + "." + physical, rows, err
+	return physical, rows, err
 }
+
+// folder is where the objects of a table are.
+func (s *Session) folder(physical string) string { return s.config.Prefix + "/tables/" + physical }
 
 // Query runs one query and returns its rows, which the caller closes.
 func (s *Session) Query(ctx context.Context, query string, args ...any) (rows *sql.Rows, err error) {
@@ -385,39 +389,6 @@ func kallaType(t *sql.ColumnType) kalla.Type {
 // WriteParquet is refused: the workers write parts, and rows do not pass through Kalla.
 func (s *Session) WriteParquet(context.Context, string, string) (int64, error) {
 	return 0, &kalla.Error{Code: kalla.CodeInternal, Op: "writing Parquet", Why: "a cluster writes parts to its storage, not files on this machine"}
-}
-
-// WriteParts writes the rows of a query as Parquet objects below the run's folder, in one of that name.
-func (s *Session) WriteParts(ctx context.Context, query, name string) ([]engine.Part, error) {
-	table := s.tables.fresh("kalla_file_" + strings.ToLower(encode(name)))
-	written := s.start(ctx, table, nil, query)
-	if err := written.await(ctx); err != nil || written.rows == 0 {
-		return nil, s.failure(ctx, err)
-	}
-	rows := written.rows
-	var parts []engine.Part
-	err := s.attempt(ctx, func(int) error {
-		parts = nil
-		found, err := s.db.QueryContext(ctx, `SELECT "$path", "$file_size", count(*) FROM (`+strings.Replace(written.query, "*", `"$path", "$file_size"`, 1)+`) GROUP BY 1, 2 ORDER BY 1`)
-		if err != nil {
-			return err
-		}
-		defer found.Close()
-		for found.Next() {
-			var p engine.Part
-			if err := found.Scan(&p.URI, &p.Bytes, &p.Rows); err != nil {
-				return err
-			}
-			parts = append(parts, p)
-			rows -= p.Rows
-		}
-		return found.Err()
-	})
-	if err == nil && rows != 0 {
-		err = &kalla.Error{Code: kalla.CodeEngine, Op: "writing " + name, Where: table,
-			Why: fmt.Sprintf("the objects that the cluster wrote lack %d rows", rows), Hint: "the object storage does not show what was written to it; run again"}
-	}
-	return parts, err
 }
 
 // Progress is the share of the running statement that is done, 0..1, or -1

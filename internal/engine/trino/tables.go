@@ -91,10 +91,11 @@ type relation struct {
 
 // piece is a query, or a table that is being made.
 type piece struct {
-	done  chan struct{} // closed when a table is there or has failed; nil for a query
-	err   error
-	query string
-	rows  int64 // -1 where it is not known
+	done   chan struct{} // closed when a table is there or has failed; nil for a query
+	err    error
+	query  string
+	folder string // of the objects of a table that is there
+	rows   int64  // -1 where it is not known
 }
 
 func (t *tables) define(name string, columns []column, p *piece) {

@@ -1,0 +1,4 @@
+package trino
+
+// DividePieces has results of a few rows divided.
+func DividePieces() { pieceRows = 2 }
