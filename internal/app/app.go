@@ -117,9 +117,7 @@ type run struct {
 	inputs   []engine.Input // left, right, then extras
 	tables   []engine.Table
 	plan     *match.Plan
-	// Of a run on a cluster: the same in the dialect of the embedded engine.
-	embeddedPlan *match.Plan
-	summary      kalla.Summary
+	summary  kalla.Summary
 }
 
 func (r *run) prepare() error {

@@ -123,16 +123,11 @@ func (r *run) stageSources(ctx context.Context) error {
 	if r.level == evidence.Keys {
 		options.Detail = match.Keys
 	}
-	compile := func(d match.Dialect) (*match.Plan, error) {
-		return match.Compile(r.gated.recipe, match.Input{Schema: r.tables[0].Schema, Rows: r.tables[0].Rows},
-			match.Input{Schema: r.tables[1].Schema, Rows: r.tables[1].Rows}, d, options)
+	if _, ok := r.session.(*clusterSession); ok {
+		options.Embedded = duckdb.StagedDialect{} // of its executors
 	}
-	if r.plan, err = compile(r.session.Dialect()); err != nil {
-		return err
-	}
-	if _, ok := r.session.(*clusterSession); ok { // whose executors write files by their embedded engine
-		r.embeddedPlan, err = compile(duckdb.StagedDialect{})
-	}
+	r.plan, err = match.Compile(r.gated.recipe, match.Input{Schema: r.tables[0].Schema, Rows: r.tables[0].Rows},
+		match.Input{Schema: r.tables[1].Schema, Rows: r.tables[1].Rows}, r.session.Dialect(), options)
 	return err
 }
 
@@ -195,7 +190,7 @@ func (r *run) write(ctx context.Context, w *evidence.Writer, files map[string]ev
 		stop := engine.Watch(r.session, func(share float64) {
 			r.report(kalla.Progress{Stage: kalla.StageEvidence, Step: "writing " + f.Name, Fraction: (float64(i) + share) / float64(len(r.plan.Files))})
 		})
-		err := r.writeFile(ctx, w, i, files)
+		err := r.writeFile(ctx, w, f, files)
 		stop()
 		if err != nil {
 			return err
@@ -205,8 +200,7 @@ func (r *run) write(ctx context.Context, w *evidence.Writer, files map[string]ev
 }
 
 // writeFile writes one table of the evidence: a file, or the parts that the workers of a cluster write.
-func (r *run) writeFile(ctx context.Context, w *evidence.Writer, number int, files map[string]evidence.File) error {
-	f := r.plan.Files[number]
+func (r *run) writeFile(ctx context.Context, w *evidence.Writer, f match.File, files map[string]evidence.File) error {
 	some := true // as far as the file's own query for that tells
 	if f.Any != "" {
 		var err error
@@ -237,7 +231,7 @@ func (r *run) writeFile(ctx context.Context, w *evidence.Writer, number int, fil
 	}
 	var parts []engine.Part
 	if some {
-		if parts, err = onCluster.WriteParts(ctx, engine.Result{Name: f.Name, Query: f.Query, Schema: written, Embedded: r.embeddedPlan.Files[number].Query, Per: f.Per}); err != nil {
+		if parts, err = onCluster.WriteParts(ctx, engine.Result{Name: f.Name, Query: f.Query, Schema: written, Embedded: f.Embedded, Per: f.Per}); err != nil {
 			return engine.StepError("writing "+f.Name, err)
 		}
 	}

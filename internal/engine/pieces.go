@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 
+	"kalla"
+	"kalla/internal/match"
 	"kalla/internal/source"
 )
 
@@ -20,12 +22,17 @@ type Piece struct {
 	Snapshot string        // of PostgreSQL, exported by a transaction that stays open until the piece is read; empty for other sources
 	Query    string        // in the SQL of the embedded engine; its rows are those to be written
 	Lookups  []Lookup      // tables that Query joins
+	Views    []View        // that Script and Query are over
+	Script   match.Script  // runs before Query; the tables that it makes go with the piece
 	FirstRow int64         // number of the first row; the others follow
 
 	Storage source.Source `json:"-"` // holds the credentials for what is below its path
 	Object  string        // s3:// URI of what is written
 	Result  bool          // it is written as evidence is, not as a staged source
 }
+
+// View is a query over objects, by a name.
+type View struct{ Name, Query string }
 
 // Lookup is a table as the embedded engine had it, in an object.
 type Lookup struct {
@@ -50,10 +57,13 @@ type Dealer interface {
 
 // PieceWriter is a Stager whose executors write results too.
 type PieceWriter interface {
-	// WritePieces has queries of the embedded engine run over the objects of a run, all
-	// below prefix, and their rows written as objects below the folder, one of each
-	// query that has rows. It gives ErrNoExecutors where there is nobody to do it.
-	WritePieces(ctx context.Context, queries []string, prefix, folder string, report func(share float64)) ([]Part, error)
+	// WritePieces has pieces, that need no source and no object named, written over the
+	// objects of a run, which are all below prefix: as objects in a folder at or beside the
+	// one given, which is returned, with the objects that have rows. It gives
+	// ErrNoExecutors where there is nobody to do it.
+	WritePieces(ctx context.Context, pieces []Piece, prefix, folder string, report func(share float64)) (location string, parts []Part, err error)
+	// DescribePieces gives the columns of what is in such a folder.
+	DescribePieces(ctx context.Context, folder string) (kalla.Schema, error)
 }
 
 // ErrNoExecutors says that nobody is there who could write pieces.

@@ -86,6 +86,23 @@ func (r *runner) node(ctx context.Context, n match.Node, loop *rounds) error {
 				}
 			}
 		}
+	case match.Each:
+		if d, ok := r.s.(Divider); ok && n.Embedded != nil {
+			done := false
+			err := r.watched(ctx, n.Name, func(ctx context.Context) (err error) {
+				done, err = d.Divide(ctx, n)
+				return err
+			})
+			if done || err != nil {
+				return err
+			}
+		}
+		for _, b := range n.Nodes {
+			if err := r.node(ctx, b, loop); err != nil {
+				return err
+			}
+		}
+		return nil
 	case match.Guard:
 		var got int64
 		err := r.watched(ctx, n.Name, func(ctx context.Context) (err error) {
@@ -159,6 +176,13 @@ func countRows(ctx context.Context, s Session, query string) (n int64, known boo
 		return 0, false, nil
 	}
 	return c.CountRows(ctx, query)
+}
+
+// Divider is a Session that has shares of the work done by others.
+type Divider interface {
+	// Divide does what the node would, by its Embedded. It reports whether it
+	// has; if not, nothing has changed.
+	Divide(ctx context.Context, n match.Each) (done bool, err error)
 }
 
 type stepKey struct{}

@@ -37,6 +37,9 @@ type Options struct {
 	// classes of equal records instead of pairs. Default 4 a record; negative means always.
 	ManyPairs int64
 	Detail    Detail // what the evidence files hold
+	// Embedded, where there is one, is the dialect that work that can be divided is
+	// compiled in too.
+	Embedded Dialect
 }
 
 // Detail is how much of the records the evidence holds.
@@ -58,11 +61,24 @@ func Compile(r *kalla.Recipe, left, right Input, d Dialect, o Options) (*Plan, e
 	if o.ManyPairs == 0 {
 		o.ManyPairs = 4*(left.Rows+right.Rows) + 100_000
 	}
-	c := &compiler{recipe: r, d: d, options: o, in: map[kalla.Side]Input{kalla.Left: left, kalla.Right: right}}
-	plan, err := c.compile()
-	if err != nil {
-		return nil, &kalla.Error{Code: kalla.CodeRecipe, Op: "compiling recipe", Where: r.ID, Err: err}
+	compile := func(d Dialect) (*Plan, error) {
+		c := &compiler{recipe: r, d: d, options: o, in: map[kalla.Side]Input{kalla.Left: left, kalla.Right: right}}
+		plan, err := c.compile()
+		if err != nil {
+			return nil, &kalla.Error{Code: kalla.CodeRecipe, Op: "compiling recipe", Where: r.ID, Err: err}
+		}
+		return plan, nil
 	}
+	plan, err := compile(d)
+	if err != nil || o.Embedded == nil {
+		return plan, err
+	}
+	embedded, err := compile(o.Embedded)
+	if err != nil {
+		return nil, err
+	}
+	// SQL of the recipe itself, which the search for reasons repeats, is of the one dialect.
+	pair(plan, embedded, !slices.ContainsFunc(r.Match, func(p kalla.Pass) bool { return p.SQL != "" }))
 	return plan, nil
 }
 

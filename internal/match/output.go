@@ -213,7 +213,7 @@ func (c *compiler) matchedFile() File {
 	query := expand(`SELECT {cols}
 FROM {l} l JOIN (SELECT {carried}, r.* FROM kalla_matches m JOIN {r} r ON r.{id} = m.r_id) r ON r.kalla_l = l.{id}{join}`,
 		"cols", cols.String(), "carried", list(carried), "l", LeftTable, "r", RightTable, "id", c.d.RowID(), "join", join)
-	return File{Name: MatchedFile, Query: query, Columns: cols.columns, Per: Per{Table: "kalla_matches", ID: "r_id", Source: RightTable}}
+	return File{Name: MatchedFile, Query: query, Columns: cols.columns, Per: Per{Table: "kalla_matches", ID: "r_id", Source: RightTable, Alone: true}}
 }
 
 func (c *compiler) unmatchedFile(side kalla.Side) File {
@@ -230,7 +230,7 @@ func (c *compiler) unmatchedFile(side kalla.Side) File {
 	file := map[kalla.Side]string{kalla.Left: UnmatchedLeftFile, kalla.Right: UnmatchedRightFile}[side]
 	query := expand("SELECT {cols}\nFROM {u} u JOIN {src} s ON s.{id} = u.kalla_id LEFT JOIN {k} k ON k.x_id = u.kalla_id",
 		"cols", cols.String(), "u", unmatchedTable(side), "src", table(side), "id", c.d.RowID(), "k", closestTable(side))
-	return File{Name: file, Query: query, Columns: cols.columns, Per: Per{Table: unmatchedTable(side), ID: "kalla_id", Source: table(side)}}
+	return File{Name: file, Query: query, Columns: cols.columns, Per: Per{Table: unmatchedTable(side), ID: "kalla_id", Source: table(side), Alone: true}}
 }
 
 // breaks makes kalla_breaks (pass, l_id, r_id, lead, field, left_value, right_value, difference).

@@ -19,7 +19,7 @@ type queries struct {
 	totals, passes, reasons, breaks string
 }
 
-// Node is a step of a plan: Exec, If, Loop, Guard or Search.
+// Node is a step of a plan: Exec, If, Loop, Each, Guard or Search.
 type Node interface{ node() }
 
 // Exec runs one statement.
@@ -38,6 +38,17 @@ type If struct {
 type Loop struct {
 	Name, While string
 	Body        []Node
+}
+
+// Each is a part of a plan that does with each row of Per.Table what it would do
+// if the others were not there. Where an engine divides that table, the union of
+// what each share leaves in Result is what the whole would leave.
+type Each struct {
+	Name     string
+	Per      Per
+	Nodes    []Node
+	Result   string // a table
+	Embedded Script // the same as Nodes, in Options.Embedded; nil where there is none
 }
 
 // Guard fails the run when the query gives more than Max.
@@ -63,6 +74,7 @@ type Search struct {
 func (Exec) node()   {}
 func (If) node()     {}
 func (Loop) node()   {}
+func (Each) node()   {}
 func (Guard) node()  {}
 func (Search) node() {}
 
@@ -76,14 +88,18 @@ type File struct {
 	// Columns are those of the query, by the names that people know, which an engine
 	// may have written otherwise, and with the types of the source's columns. A type
 	// without a kind is what the engine says.
-	Columns kalla.Schema
-	Per     Per
+	Columns  kalla.Schema
+	Per      Per
+	Embedded string // the same as Query, in Options.Embedded; empty where there is none
 }
 
-// Per says how a file can be written piece by piece: each of its rows is of one
-// row of Table, whose column ID holds the number of a row of the staged table
-// Source, and of nothing else of Source. Empty where that is not so.
-type Per struct{ Table, ID, Source string }
+// Per says how work can be divided: each row of what comes of it is of one row of
+// Table, whose column ID holds the number of a row of the staged table Source.
+// Without a Table it cannot be divided.
+type Per struct {
+	Table, ID, Source string
+	Alone             bool // no other row of Source is looked at
+}
 
 // Totals gives rows (side, measure, total, matched, unmatched), figures as text;
 // measure is an amount column, or CountMeasure or BadKeyMeasure.
@@ -130,6 +146,8 @@ func (p *Plan) SQL() []Exec {
 			case Loop:
 				out = append(out, Exec{prefix + "while " + n.Name, n.While})
 				walk(prefix+"each round: ", n.Body)
+			case Each:
+				walk(prefix, n.Nodes)
 			case Guard:
 				out = append(out, Exec{prefix + "check " + n.Name, n.Query})
 			case Search:

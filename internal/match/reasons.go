@@ -132,8 +132,13 @@ func (c *compiler) reasons() {
 		c.nodes = append(before, If{
 			Name:  "records of " + c.source(side).Alias + " are unmatched",
 			Query: "SELECT count(*) > 0 FROM " + unmatchedTable(side) + " WHERE NOT kalla_bad",
-			Then:  append(c.nodes, c.closest(side, best)...),
-			Else:  none,
+			Then: []Node{Each{
+				Name:   "reasons of " + c.source(side).Alias,
+				Per:    Per{Table: unmatchedTable(side), ID: "kalla_id", Source: table(side)},
+				Nodes:  append(c.nodes, c.closest(side, best)...),
+				Result: closestTable(side),
+			}},
+			Else: none,
 		})
 	}
 }

@@ -14,29 +14,36 @@ import (
 var _ engine.PieceWriter = (*Stager)(nil)
 
 // WritePieces implements engine.PieceWriter.
-func (s *Stager) WritePieces(ctx context.Context, queries []string, prefix, folder string, report func(share float64)) ([]engine.Part, error) {
+func (s *Stager) WritePieces(ctx context.Context, pieces []engine.Piece, prefix, folder string, report func(share float64)) (string, []engine.Part, error) {
 	if s.Executors == nil {
-		return nil, engine.ErrNoExecutors
+		return "", nil, engine.ErrNoExecutors
 	}
 	storage := s.Storage
 	storage.Path = prefix
 	crew, err := s.assemble(ctx, storage)
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
 	if crew == nil {
-		return nil, engine.ErrNoExecutors
+		return "", nil, engine.ErrNoExecutors
 	}
 	defer crew.close()
-	pieces := make([]engine.Piece, len(queries))
-	for i, q := range queries {
-		pieces[i] = engine.Piece{Source: storage, Storage: storage, Query: q, Result: true}
+	for i := range pieces {
+		pieces[i].Source, pieces[i].Storage = storage, storage
 	}
 	location, rows, err := crew.Deal(ctx, pieces, folder, func(share float64, _ int64) { report(share) })
 	if err != nil {
-		return nil, resultError(ctx, folder, err)
+		return "", nil, resultError(ctx, folder, err)
 	}
-	return partsAt(ctx, storage, location, rows)
+	parts, err := partsAt(ctx, storage, location, rows)
+	return location, parts, err
+}
+
+// DescribePieces implements engine.PieceWriter.
+func (s *Stager) DescribePieces(ctx context.Context, folder string) (kalla.Schema, error) {
+	src := s.Storage
+	src.Path = folder + "/*.parquet"
+	return s.Describe(ctx, engine.Input{Table: "pieces", Alias: "pieces", Source: src})
 }
 
 // resultError says of an error in the engine's own words where it came about.

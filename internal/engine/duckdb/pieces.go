@@ -199,6 +199,14 @@ func (s *Session) writePiece(ctx context.Context, p engine.Piece) (rows int64, e
 		if err := s.access(ctx, p.Source); err != nil {
 			return 0, err
 		}
+		for _, v := range p.Views {
+			if _, err := s.Exec(ctx, "CREATE VIEW "+ident(v.Name)+" AS "+v.Query); err != nil {
+				return 0, err
+			}
+		}
+		if _, err := engine.Execute(ctx, s, p.Script, func(kalla.Progress) {}); err != nil {
+			return 0, err
+		}
 		format := stagedFormat
 		if p.Result {
 			format = evidenceFormat
@@ -260,18 +268,32 @@ func (s *Session) cancelBackend(src source.Source, pid string) {
 
 // forget removes what a piece brought along.
 func (s *Session) forget(ctx context.Context, p engine.Piece) error {
-	for _, l := range p.Lookups {
-		if _, err := s.Exec(ctx, "DROP TABLE "+ident(l.Table)); err != nil {
-			return err
-		}
-	}
 	for key, name := range s.attached {
 		if _, err := s.Exec(ctx, "DETACH "+ident(name)); err != nil {
 			return err
 		}
 		delete(s.attached, key)
 	}
+	if len(p.Lookups)+len(p.Views)+len(p.Script) > 0 {
+		if err := s.dropAll(ctx); err != nil {
+			return err
+		}
+	}
 	return s.dropSecrets(ctx)
+}
+
+// dropAll drops all tables and views.
+func (s *Session) dropAll(ctx context.Context) error {
+	made, err := s.textRows(ctx, "SELECT 'VIEW', view_name FROM duckdb_views() WHERE NOT internal AND database_name = current_database() UNION ALL SELECT 'TABLE', table_name FROM duckdb_tables() WHERE database_name = current_database() ORDER BY 1 DESC", 2)
+	if err != nil {
+		return err
+	}
+	for _, m := range made {
+		if _, err := s.Exec(ctx, "DROP "+*m[0]+" "+ident(*m[1])); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // divideFiles deals files out to up to n groups and gives the table expression of each.

@@ -223,14 +223,13 @@ func run(t *testing.T, s engine.Session, r *kalla.Recipe, dir string, o match.Op
 	}
 	n := len(tables)
 	left, right := tables[n-2], tables[n-1]
-	compile := func(d match.Dialect) *match.Plan {
-		plan, err := match.Compile(r, match.Input{Schema: left.Schema, Rows: left.Rows}, match.Input{Schema: right.Schema, Rows: right.Rows}, d, o)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return plan
+	if _, ok := s.(*trino.Session); ok {
+		o.Embedded = duckdb.StagedDialect{}
 	}
-	plan, embedded := compile(s.Dialect()), compile(duckdb.StagedDialect{})
+	plan, err := match.Compile(r, match.Input{Schema: left.Schema, Rows: left.Rows}, match.Input{Schema: right.Schema, Rows: right.Rows}, s.Dialect(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
 	searches, err := engine.Execute(ctx, s, plan.Nodes, report)
 	if err != nil {
 		t.Fatalf("%v: %v", s.Info().Name, err)
@@ -239,15 +238,15 @@ func run(t *testing.T, s engine.Session, r *kalla.Recipe, dir string, o match.Op
 	if err := engine.Summarize(ctx, s, plan, searches, &out.summary); err != nil {
 		t.Fatalf("%v: %v", s.Info().Name, err)
 	}
-	for i, f := range plan.Files {
-		out.columns[f.Name], out.files[f.Name] = rows(ctx, t, s, f, embedded.Files[i].Query)
+	for _, f := range plan.Files {
+		out.columns[f.Name], out.files[f.Name] = rows(ctx, t, s, f)
 	}
 	return out
 }
 
 // rows gives the rows of an evidence file as texts, sorted. On a cluster the file
 // is written by executors and by the cluster, which must be the same.
-func rows(ctx context.Context, t *testing.T, s engine.Session, f match.File, embedded string) (kalla.Schema, []string) {
+func rows(ctx context.Context, t *testing.T, s engine.Session, f match.File) (kalla.Schema, []string) {
 	t.Helper()
 	schema, err := s.Columns(ctx, f.Query)
 	if err != nil {
@@ -276,7 +275,7 @@ func rows(ctx context.Context, t *testing.T, s engine.Session, f match.File, emb
 			return partRows(t, files, schema)
 		}
 		rows := write("")
-		if got := write(embedded); f.Per.Table != "" && !slices.Equal(got, rows) {
+		if got := write(f.Embedded); f.Embedded != "" && !slices.Equal(got, rows) {
 			t.Errorf("%s: executors write\n     %s\nthe cluster\n     %s", f.Name, strings.Join(got, "\n     "), strings.Join(rows, "\n     "))
 		}
 		return schema, rows
