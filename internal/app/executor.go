@@ -59,8 +59,9 @@ func StartExecutor(ctx context.Context, cfg ExecutorConfig) (*Executor, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Three quarters are the worker's. It rests while sources are read, but gives no memory back.
-	limits := engine.Limits{Memory: cfg.Memory / 4 * 3 / 4, Threads: 1, TempDir: cfg.TempDir, Extensions: cfg.Extensions}
+	// Three quarters are the worker's. It rests while readers work, but gives no memory
+	// back. Of the rest readers are told half: buffers of uploads and of columns come on top.
+	limits := engine.Limits{Memory: cfg.Memory / 4 / 2, Threads: 1, TempDir: cfg.TempDir, Extensions: cfg.Extensions}
 	places := max(1, min(cfg.Threads, int(limits.Memory/minReader)))
 	limits.Memory /= int64(places)
 	bind := ""
@@ -74,7 +75,7 @@ func StartExecutor(ctx context.Context, cfg ExecutorConfig) (*Executor, error) {
 	if err != nil {
 		return nil, err
 	}
-	reader := staging.NewExecutor(keys, places, func(ctx context.Context) (staging.Reader, error) { return duckdb.Open(ctx, limits) })
+	reader := staging.NewExecutor(keys, places, limits.Memory, func(ctx context.Context) (staging.Reader, error) { return duckdb.Open(ctx, limits) })
 	e, err := cluster.StartExecutor(cluster.ExecutorConfig{
 		Node: cluster.NodeConfig{
 			Home: cfg.TrinoHome, Java: cfg.JavaHome, Dir: cfg.DataDir, Host: cfg.Host, Port: cfg.WorkerPort, PortFlag: "--flight-port",

@@ -57,6 +57,8 @@ type Dealer interface {
 
 // PieceWriter is a Stager whose executors write results too.
 type PieceWriter interface {
+	// Room is how many pieces are written at once, and how many bytes each may take; 0 where there is nobody.
+	Room(ctx context.Context) (places int, memory int64, err error)
 	// WritePieces has pieces, that need no source and no object named, written over the
 	// objects of a run, which are all below prefix: as objects in a folder at or beside the
 	// one given, which is returned, with the objects that have rows. It gives

@@ -37,6 +37,7 @@ type crew struct {
 	stager  *Stager
 	storage source.Source
 	places  int
+	memory  int64 // of a place, where it is least
 	tasks   chan task
 	lanes   sync.WaitGroup
 	cancel  context.CancelFunc
@@ -69,19 +70,22 @@ func (s *Stager) assemble(ctx context.Context, storage source.Source) (*crew, er
 	if err != nil {
 		return nil, err
 	}
-	places := make([]int, len(urls))
+	able := make([]capacity, len(urls))
 	var asking sync.WaitGroup
 	for i, url := range urls {
-		asking.Go(func() { places[i] = s.ask(ctx, url) })
+		asking.Go(func() { able[i] = s.ask(ctx, url) })
 	}
 	asking.Wait()
 	ctx, cancel := context.WithCancel(ctx)
 	c := &crew{stager: s, storage: storage, tasks: make(chan task), gone: make(chan struct{}), cancel: cancel}
 	for i, url := range urls {
-		if places[i] > 0 {
+		if places := able[i].Places; places > 0 {
 			c.left++
-			c.places += places[i]
-			c.hire(ctx, url, places[i])
+			c.places += places
+			if c.memory == 0 || able[i].Memory < c.memory {
+				c.memory = able[i].Memory
+			}
+			c.hire(ctx, url, places)
 		}
 	}
 	if c.left == 0 {
@@ -91,24 +95,23 @@ func (s *Stager) assemble(ctx context.Context, storage source.Source) (*crew, er
 	return c, nil
 }
 
-// ask returns how many pieces an executor reads at once, 0 if it does not say so.
-func (s *Stager) ask(ctx context.Context, url string) int {
+// ask returns how many pieces an executor reads at once, none if it does not say so.
+func (s *Stager) ask(ctx context.Context, url string) (c capacity) {
 	ctx, cancel := context.WithTimeout(ctx, greeting)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+Path, nil)
 	if err != nil {
-		return 0
+		return capacity{}
 	}
 	res, err := s.Client.Do(req)
 	if err != nil {
-		return 0
+		return capacity{}
 	}
 	defer res.Body.Close()
-	var c capacity
 	if res.StatusCode != http.StatusOK || json.NewDecoder(io.LimitReader(res.Body, 1<<10)).Decode(&c) != nil {
-		return 0
+		return capacity{}
 	}
-	return c.Places
+	return c
 }
 
 // Parts implements engine.Dealer.

@@ -37,6 +37,7 @@ type Reader interface {
 type Executor struct {
 	keys   *seal.Keys
 	places int
+	memory int64
 	open   func(context.Context) (Reader, error)
 	free   chan struct{} // holds a token for each piece that is read
 
@@ -47,9 +48,10 @@ type Executor struct {
 }
 
 // NewExecutor returns an executor that reads places pieces at once, each by a
-// reader of its own, and lets the others wait. Requests are sealed with the keys.
-func NewExecutor(keys *seal.Keys, places int, open func(context.Context) (Reader, error)) *Executor {
-	e := &Executor{keys: keys, places: max(places, 1), open: open, free: make(chan struct{}, max(places, 1)), seen: map[string]time.Time{}}
+// reader of its own, which takes that many bytes of memory, and lets the others
+// wait. Requests are sealed with the keys.
+func NewExecutor(keys *seal.Keys, places int, memory int64, open func(context.Context) (Reader, error)) *Executor {
+	e := &Executor{keys: keys, places: max(places, 1), memory: memory, open: open, free: make(chan struct{}, max(places, 1)), seen: map[string]time.Time{}}
 	e.sweep = time.AfterFunc(idleReady, e.Close)
 	return e
 }
@@ -68,7 +70,8 @@ func (e *Executor) Close() {
 
 // capacity is what an executor says of itself.
 type capacity struct {
-	Places int `json:"places"`
+	Places int   `json:"places"`
+	Memory int64 `json:"memory"` // bytes of a place
 }
 
 // ServeHTTP answers GET with how many pieces are read at once, and POST of a piece when it is read.
@@ -76,7 +79,7 @@ func (e *Executor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch r.Method {
 	case http.MethodGet:
 		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(capacity{e.places}) // to nobody, if it fails
+		_ = json.NewEncoder(w).Encode(capacity{e.places, e.memory}) // to nobody, if it fails
 	case http.MethodPost:
 		req, err := e.read(w, r)
 		if err != nil {

@@ -13,6 +13,19 @@ import (
 
 var _ engine.PieceWriter = (*Stager)(nil)
 
+// Room implements engine.PieceWriter.
+func (s *Stager) Room(ctx context.Context) (places int, memory int64, err error) {
+	if s.Executors == nil {
+		return 0, 0, nil
+	}
+	crew, err := s.assemble(ctx, s.Storage)
+	if err != nil || crew == nil {
+		return 0, 0, err
+	}
+	defer crew.close()
+	return crew.places, crew.memory, nil
+}
+
 // WritePieces implements engine.PieceWriter.
 func (s *Stager) WritePieces(ctx context.Context, pieces []engine.Piece, prefix, folder string, report func(share float64)) (string, []engine.Part, error) {
 	if s.Executors == nil {

@@ -1,7 +1,8 @@
 // Package staging brings the sources of a run into the storage of a cluster. The
 // scheduler settles what is read and of what types it is; what executors can
 // read as well is dealt out to them in pieces: ranges of a PostgreSQL table within
-// one snapshot, and objects. The rest the scheduler reads itself.
+// one snapshot, and objects. The rest the scheduler reads itself. Results are dealt
+// out likewise: shares of what a plan does row by row, over the objects of the run.
 //
 // An executor runs what it is asked to read. Whoever knows the key of the cluster
 // may ask; requests and answers are sealed with it, for they hold the credentials

@@ -60,7 +60,7 @@ func session(t *testing.T) *duckdb.Session {
 func executor(t *testing.T, places int, before func(http.Handler) http.Handler) string {
 	t.Helper()
 	dir, extensions := t.TempDir(), testenv.DuckDBExtensions(t)
-	e := staging.NewExecutor(keys(t, "s3cret"), places, func(ctx context.Context) (staging.Reader, error) {
+	e := staging.NewExecutor(keys(t, "s3cret"), places, 256<<20, func(ctx context.Context) (staging.Reader, error) {
 		return duckdb.Open(ctx, engine.Limits{TempDir: dir, Threads: 1, Memory: 256 << 20, Extensions: extensions})
 	})
 	var handler http.Handler = e

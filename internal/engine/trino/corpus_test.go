@@ -51,7 +51,7 @@ func TestCorpus(t *testing.T) {
 			if r.MatchSQL != "" || slices.ContainsFunc(r.Match, func(p kalla.Pass) bool { return p.SQL != "" }) {
 				t.Skip("raw SQL")
 			}
-			compare(t, r, dir, match.Options{})
+			compare(t, r, dir, i%2)
 		})
 	}
 }
@@ -144,13 +144,18 @@ type result struct {
 	columns map[string]kalla.Schema
 }
 
-// compare runs a recipe on DuckDB and on Trino and reports what differs.
-func compare(t *testing.T, r *kalla.Recipe, dir string, o match.Options) {
+// compare runs a recipe on DuckDB and on Trino, with two executors or without, and
+// reports what differs.
+func compare(t *testing.T, r *kalla.Recipe, dir string, without int) {
 	t.Helper()
 	embedded := openDuckDB(t)
 	gated := passGate(t, embedded.Gate(), r)
-	want := run(t, embedded, gated, dir, o)
-	got := run(t, openTrino(t, 2), gated, dir, o)
+	want := run(t, embedded, gated, dir, match.Options{})
+	executors, o := 0, match.Options{}
+	if without == 0 {
+		executors, o.Embedded = 2, duckdb.StagedDialect{}
+	}
+	got := run(t, openTrino(t, executors), gated, dir, o)
 	if !reflect.DeepEqual(want.summary, got.summary) {
 		t.Errorf("summary:\nwant %+v\n got %+v", want.summary, got.summary)
 	}
@@ -223,9 +228,6 @@ func run(t *testing.T, s engine.Session, r *kalla.Recipe, dir string, o match.Op
 	}
 	n := len(tables)
 	left, right := tables[n-2], tables[n-1]
-	if _, ok := s.(*trino.Session); ok {
-		o.Embedded = duckdb.StagedDialect{}
-	}
 	plan, err := match.Compile(r, match.Input{Schema: left.Schema, Rows: left.Rows}, match.Input{Schema: right.Schema, Rows: right.Rows}, s.Dialect(), o)
 	if err != nil {
 		t.Fatal(err)
@@ -233,6 +235,9 @@ func run(t *testing.T, s engine.Session, r *kalla.Recipe, dir string, o match.Op
 	searches, err := engine.Execute(ctx, s, plan.Nodes, report)
 	if err != nil {
 		t.Fatalf("%v: %v", s.Info().Name, err)
+	}
+	if o.Embedded != nil {
+		foundByExecutors(t, s.(*trino.Session))
 	}
 	out := result{files: map[string][]string{}, columns: map[string]kalla.Schema{}}
 	if err := engine.Summarize(ctx, s, plan, searches, &out.summary); err != nil {
@@ -242,6 +247,22 @@ func run(t *testing.T, s engine.Session, r *kalla.Recipe, dir string, o match.Op
 		out.columns[f.Name], out.files[f.Name] = rows(ctx, t, s, f)
 	}
 	return out
+}
+
+// foundByExecutors checks that what has reasons got them from executors, who name objects by number.
+func foundByExecutors(t *testing.T, s *trino.Session) {
+	t.Helper()
+	for _, side := range []string{"left", "right"} {
+		var paths, ours int
+		table := "kalla_closest_" + side
+		q := `SELECT count(*), count_if("$path" LIKE '%/0000_.parquet') FROM "` + s.Schema() + `".` + table
+		if err := engine.QueryRow(t.Context(), s, q, &paths, &ours); err != nil && !strings.Contains(err.Error(), "does not exist") {
+			t.Fatal(err)
+		}
+		if paths != ours {
+			t.Errorf("%s: the cluster found %d of %d", table, paths-ours, paths)
+		}
+	}
 }
 
 // rows gives the rows of an evidence file as texts, sorted. On a cluster the file
@@ -270,6 +291,9 @@ func rows(ctx context.Context, t *testing.T, s engine.Session, f match.File) (ka
 			}
 			var files []string
 			for _, p := range parts {
+				if by := strings.Contains(p.URI, "/results/"); by != (embedded != "") {
+					t.Errorf("%s: %s is written by executors: %t", f.Name, p.URI, by)
+				}
 				files = append(files, fetch(t, p))
 			}
 			return partRows(t, files, schema)

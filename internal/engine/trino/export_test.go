@@ -1,4 +1,4 @@
 package trino
 
 // DividePieces has results of a few rows divided.
-func DividePieces() { pieceRows = 2 }
+func DividePieces() { leastRows = 2 }

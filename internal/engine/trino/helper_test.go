@@ -66,12 +66,13 @@ func keys(t testing.TB) *seal.Keys {
 
 // daemons starts what executors read and write with, and returns their URLs.
 func daemons(t testing.TB, keys *seal.Keys, n int) []string {
+	const memory = 256 << 20
 	t.Helper()
 	var urls []string
 	for range n {
 		dir := t.TempDir()
-		e := staging.NewExecutor(keys, 1, func(ctx context.Context) (staging.Reader, error) {
-			return duckdb.Open(ctx, engine.Limits{TempDir: dir, Threads: 1, Memory: 256 << 20, Extensions: testenv.DuckDBExtensions(t)})
+		e := staging.NewExecutor(keys, 1, memory, func(ctx context.Context) (staging.Reader, error) {
+			return duckdb.Open(ctx, engine.Limits{TempDir: dir, Threads: 1, Memory: memory, Extensions: testenv.DuckDBExtensions(t)})
 		})
 		mux := http.NewServeMux()
 		mux.Handle(staging.Path, e)

@@ -91,6 +91,11 @@ func (s *Session) deal(ctx context.Context, work engine.Piece, per match.Per, sq
 	if !ok {
 		return nil, nil
 	}
+	places, memory, err := w.Room(ctx)
+	ranges := s.ranges(per.Source, places, memory)
+	if places == 0 || len(ranges) == 0 || err != nil {
+		return nil, err
+	}
 	over := s.tables.needs(sql + " " + per.Table)
 	for _, relation := range over {
 		for _, p := range relation.pieces {
@@ -103,9 +108,8 @@ func (s *Session) deal(ctx context.Context, work engine.Piece, per match.Per, sq
 		}
 	}
 	var pieces []engine.Piece
-	for _, within := range s.ranges(per.Source) {
+	for _, within := range ranges {
 		piece := work
-		var err error
 		if piece.Views, err = s.views(ctx, sql, per, over, within); err != nil || piece.Views == nil {
 			return nil, err
 		}
@@ -126,25 +130,33 @@ func (s *Session) deal(ctx context.Context, work engine.Piece, per match.Per, sq
 	return out, nil
 }
 
-// maxPieces bounds those of a result: each reads the other side's records once.
-const maxPieces = 16
+// maxPieces bounds the pieces of one piece of work: each reads the records of the
+// other side once, which with more of them takes longer than the cluster does.
+const maxPieces = 32
 
-// pieceRows is below how many rows dividing a result saves no time. A variable for tests.
-var pieceRows int64 = 250_000
+// Variables for tests.
+var (
+	valueBytes int64 = 40     // that a value of a record takes in memory, generously
+	leastRows  int64 = 50_000 // of a piece, that make it worth having
+)
 
 // ranges divides the numbers of a staged table's rows into conditions that each
-// number meets one of. They hold %s for the number.
-func (s *Session) ranges(table string) []string {
+// number meets one of, so that a place has room for the records of one. They hold
+// %s for the number. There are none where there would be too many.
+func (s *Session) ranges(table string, places int, memory int64) []string {
 	i := slices.IndexFunc(s.staged, func(t engine.Staged) bool { return t.Name == table })
 	if i < 0 {
 		return nil
 	}
 	t := s.staged[i]
-	n := max(1, min(maxPieces, t.Rows/pieceRows))
-	at := func(k int64) int64 { return t.Rows * k / n }
-	if pieces := int64(t.Pieces); pieces > 1 {
-		n = min(n, pieces)
-		at = func(k int64) int64 { return (pieces * k / n) << engine.PieceBits }
+	room := max(memory/2/(valueBytes*int64(len(t.Schema)+2)), 1)
+	n := max((t.Rows+room-1)/room, min(int64(places), t.Rows/leastRows), 1)
+	if n > maxPieces {
+		return nil
+	}
+	objects := int64(max(t.Pieces, 1))
+	at := func(k int64) int64 { // as if all objects had equally many rows
+		return (objects*k/n)<<engine.PieceBits + t.Rows/objects*(objects*k%n)/n
 	}
 	var out []string
 	for k := range n {
