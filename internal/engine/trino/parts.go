@@ -92,10 +92,10 @@ func (s *Session) deal(ctx context.Context, work engine.Piece, per match.Per, sq
 		return nil, nil
 	}
 	places, memory, err := w.Room(ctx)
-	ranges := s.ranges(per.Source, places, memory)
-	if places == 0 || len(ranges) == 0 || err != nil {
+	if places == 0 || err != nil {
 		return nil, err
 	}
+	of := int64(-1) // rows of the table that is divided
 	over := s.tables.needs(sql + " " + per.Table)
 	for _, relation := range over {
 		for _, p := range relation.pieces {
@@ -103,9 +103,16 @@ func (s *Session) deal(ctx context.Context, work engine.Piece, per match.Per, sq
 				return nil, err
 			}
 		}
-		if n, known, err := relation.rows(ctx); err == nil && known && n == 0 && relation.name == per.Table {
-			return &dealt{}, nil
+		if n, known, err := relation.rows(ctx); err == nil && known && relation.name == per.Table {
+			of = n
 		}
+	}
+	if of == 0 {
+		return &dealt{}, nil
+	}
+	ranges := s.ranges(per.Source, of, places, memory)
+	if len(ranges) == 0 {
+		return nil, nil
 	}
 	var pieces []engine.Piece
 	for _, within := range ranges {
@@ -136,21 +143,25 @@ const maxPieces = 32
 
 // Variables for tests.
 var (
-	valueBytes int64 = 40     // that a value of a record takes in memory, generously
+	valueBytes int64 = 24     // that a value of a record takes in memory, on average
 	leastRows  int64 = 50_000 // of a piece, that make it worth having
 )
 
 // ranges divides the numbers of a staged table's rows into conditions that each
-// number meets one of, so that a place has room for the records of one. They hold
-// %s for the number. There are none where there would be too many.
-func (s *Session) ranges(table string, places int, memory int64) []string {
+// number meets one of, so that a place has room for the records of one: for its
+// share of that many, or, if that is negative, of all. They hold %s for the
+// number. There are none where there would be too many.
+func (s *Session) ranges(table string, of int64, places int, memory int64) []string {
 	i := slices.IndexFunc(s.staged, func(t engine.Staged) bool { return t.Name == table })
 	if i < 0 {
 		return nil
 	}
 	t := s.staged[i]
 	room := max(memory/2/(valueBytes*int64(len(t.Schema)+2)), 1)
-	n := max((t.Rows+room-1)/room, min(int64(places), t.Rows/leastRows), 1)
+	if of < 0 {
+		of = t.Rows
+	}
+	n := max((of+room-1)/room, min(int64(places), of/leastRows), 1)
 	if n > maxPieces {
 		return nil
 	}

@@ -17,7 +17,7 @@ func TestRanges(t *testing.T) {
 	}{{0, 10, 0, 1}, {1, 10, 0, 1}, {99_999, 100_000, 1, 1}, {100_000, 100_000, 1, 2}, {1_000_000, 300_000, 0, 4}, {1_000_000, 300_000, 3, 4}, {1_000_000, 300_000, 8, 4},
 		{100, 1000, 4, 1}, {1 << 40, 1 << 35, 0, 32}, {1 << 40, 1 << 35, 100, 32}, {1 << 40, 1 << 30, 0, 0}, {7, 0, 0, 7}} {
 		s := Session{staged: []engine.Staged{{Table: engine.Table{Name: "t", Rows: c.rows}, Pieces: c.pieces}}}
-		ranges := s.ranges("t", 2, c.room*2*2*valueBytes)
+		ranges := s.ranges("t", -1, 2, c.room*2*2*valueBytes)
 		if len(ranges) != c.want {
 			t.Errorf("%+v: %q", c, ranges)
 		}
@@ -40,7 +40,11 @@ func TestRanges(t *testing.T) {
 			}
 		}
 	}
-	if got := (&Session{}).ranges("t", 1, 1<<20); got != nil {
+	s := Session{staged: []engine.Staged{{Table: engine.Table{Name: "t", Rows: 1_000_000}}}}
+	if got := s.ranges("t", 100_000, 1, 100_000*2*2*valueBytes); len(got) != 1 {
+		t.Errorf("a tenth of the rows is divided into %q", got)
+	}
+	if got := (&Session{}).ranges("t", -1, 1, 1<<20); got != nil {
 		t.Errorf("a table that is not staged has ranges %q", got)
 	}
 }
