@@ -227,7 +227,10 @@ func (r *run) writeFile(ctx context.Context, w *evidence.Writer, f match.File, f
 		}
 		rows, err := r.session.WriteParquet(ctx, query, w.Path(f.Name))
 		files[f.Name] = evidence.File{Rows: rows, Schema: schema}
-		return engine.StepError("writing "+f.Name, err)
+		if err != nil {
+			return engine.StepError("writing "+f.Name, err)
+		}
+		return r.whole(f.Name, rows)
 	}
 	var parts []engine.Part
 	if some {
@@ -235,8 +238,27 @@ func (r *run) writeFile(ctx context.Context, w *evidence.Writer, f match.File, f
 			return engine.StepError("writing "+f.Name, err)
 		}
 	}
+	var rows int64
+	for _, p := range parts {
+		rows += p.Rows
+	}
+	if err := r.whole(f.Name, rows); err != nil {
+		return err
+	}
 	r.summary.Parts = true
 	return w.Take(ctx, f.Name, schema, parts, onCluster.folder)
+}
+
+// whole checks that a file has the rows that were counted before it was written.
+func (r *run) whole(file string, rows int64) error {
+	counted, ok := map[string]int64{
+		match.MatchedFile: r.summary.Pairs, match.UnmatchedLeftFile: r.summary.Left.Unmatched, match.UnmatchedRightFile: r.summary.Right.Unmatched,
+	}[file]
+	if !ok || rows == counted {
+		return nil
+	}
+	return &kalla.Error{Code: kalla.CodeInternal, Op: "writing evidence", Where: file, Why: fmt.Sprintf("it has %d rows, but %d were counted", rows, counted),
+		Hint: "run it again; nothing was published"}
 }
 
 func (r *run) publish(ctx context.Context, w *evidence.Writer, files map[string]evidence.File) error {
