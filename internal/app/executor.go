@@ -68,6 +68,7 @@ func StartExecutor(ctx context.Context, cfg ExecutorConfig) (*Executor, error) {
 	if ip := net.ParseIP(cfg.Host); cfg.Host == "localhost" || ip != nil && ip.IsLoopback() {
 		bind = "127.0.0.1"
 	}
+	machine.BoundArenas()
 	if err := os.MkdirAll(cfg.TempDir, 0o700); err != nil {
 		return nil, &kalla.Error{Code: kalla.CodeUsage, Op: "starting executor", Where: cfg.TempDir, Err: err, Hint: "name a folder with --temp-dir that this user may write to"}
 	}

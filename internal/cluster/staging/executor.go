@@ -13,6 +13,7 @@ import (
 
 	"kalla"
 	"kalla/internal/engine"
+	"kalla/internal/machine"
 	"kalla/internal/seal"
 	"kalla/internal/source"
 )
@@ -194,6 +195,7 @@ func (e *Executor) write(ctx context.Context, p engine.Piece, begun func(Reader)
 	begun(reader)
 	rows, err := reader.WritePiece(ctx, p)
 	begun(nil)
+	machine.ReleaseFree()
 	if err != nil {
 		_ = reader.Close() // the error of the piece is the one that tells
 		return 0, err

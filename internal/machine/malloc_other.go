@@ -1,0 +1,9 @@
+//go:build !linux || !cgo
+
+package machine
+
+// BoundArenas does nothing here.
+func BoundArenas() {}
+
+// ReleaseFree does nothing here.
+func ReleaseFree() {}
